@@ -1,0 +1,2 @@
+//! `schliff`.
+fn main() {}

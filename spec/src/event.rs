@@ -1,0 +1,107 @@
+//! What `schliff-trainer` answers: one JSON object a line on its standard output.
+//!
+//! The first line is [`Event::Hello`], the last [`Event::Done`] or [`Event::Failed`]. The
+//! trainer's standard error is free text for people.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One line from the trainer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Who answers.
+    Hello {
+        /// [`crate::request::PROTOCOL`] of the trainer.
+        protocol: u32,
+        /// Version of the trainer.
+        version: String,
+        /// Backend it was built for and found, such as `flex (avx512, 2 threads)`.
+        backend: String,
+    },
+    /// A stage of work begins, in words for people: `loading the base model`.
+    Stage {
+        /// The words.
+        name: String,
+    },
+    /// Progress inside the stage.
+    Progress {
+        /// Done so far.
+        done: u64,
+        /// All there is.
+        total: u64,
+    },
+    /// A remark the user should see, such as skipped samples.
+    Warning {
+        /// The words.
+        text: String,
+    },
+    /// One optimizer step is done; also a line of `metrics.jsonl`.
+    Step(StepMetrics),
+    /// Held-out measures at a step; step 0 is the baseline without the adapter.
+    Evaluation {
+        /// Optimizer steps done.
+        step: usize,
+        /// The measures.
+        measures: Measures,
+    },
+    /// The verb's result, its form depending on the verb.
+    Done {
+        /// The result, printed as it is under `--json`.
+        result: serde_json::Value,
+    },
+    /// The verb failed.
+    Failed(Failure),
+}
+
+/// One optimizer step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepMetrics {
+    /// Optimizer step, from 1.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Mean loss over the step's trained tokens, before the update.
+    pub loss: f64,
+    /// Global gradient norm before clipping.
+    pub grad_norm: f64,
+    /// Learning rate of this update.
+    pub lr: f64,
+    /// Tokens read in this step, padding excluded.
+    pub tokens: u64,
+    /// Tokens a second over this step.
+    pub tokens_per_s: f64,
+}
+
+/// Held-out measures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measures {
+    /// Mean loss a trained token.
+    pub loss: f64,
+    /// `exp(loss)`.
+    pub perplexity: f64,
+    /// Bits a byte of the trained text; absent where the text is not known.
+    pub bits_per_byte: Option<f64>,
+    /// Trained tokens measured.
+    pub tokens: u64,
+    /// Share of greedy answers equal to the label; absent where not asked for.
+    pub exact_match: Option<f64>,
+    /// Answers compared.
+    pub exact_match_samples: usize,
+}
+
+/// Why a verb failed, ready to print.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The failed operation and its object.
+    pub error: String,
+    /// Causes, outermost first.
+    pub causes: Vec<String>,
+    /// What the user can do.
+    pub hint: Option<String>,
+    /// [`crate::exit::ExitCode`] as a number.
+    pub exit: i32,
+    /// Folder of what could be saved, if anything was.
+    pub saved: Option<PathBuf>,
+}

@@ -1,0 +1,9 @@
+//! What a user asks for, checked once at the edge, and what Schliff's binaries say to each other.
+//!
+//! Rules: everything outside this crate sees only validated values ([`job::Job`]); problems in a
+//! file are collected, never reported one at a time. Absent on purpose: async, tensors, clocks.
+
+pub mod event;
+pub mod exit;
+pub mod job;
+pub mod request;

@@ -1,0 +1,7 @@
+//! Model files in and out, without a tensor library: GGUF, safetensors, HF configs, PEFT folders.
+//!
+//! Rules: every tensor has its HF name and HF layout here, whatever the file calls it and however
+//! it stores it; a file is checked whole when it is opened, so nothing fails later in training.
+//! Absent on purpose: devices, autodiff, burn.
+
+pub mod config;
