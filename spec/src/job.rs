@@ -24,6 +24,18 @@ pub struct Job {
     pub training: Training,
     /// How it is judged.
     pub evaluation: Evaluation,
+    /// What it runs on; read and checked, without effect yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// Where its state is kept; read and checked, without effect yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    /// What becomes of its adapter; read and checked, without effect yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<JobResult>,
+    /// What its records say of the data; read and checked, without effect yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governance: Option<Governance>,
 }
 
 /// The frozen base.
@@ -119,6 +131,7 @@ pub enum DataFormat {
 #[serde(rename_all = "snake_case")]
 pub enum LossOn {
     /// The completion (prompt formats) or the assistant's turns (chat formats).
+    #[serde(alias = "completion", alias = "assistant")]
     Answer,
     /// Every token.
     All,
@@ -267,4 +280,48 @@ pub struct Evaluation {
     pub exact_match_samples: usize,
     /// Longest answer, in tokens.
     pub max_new_tokens: usize,
+}
+
+/// What the job runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// Machines.
+    pub nodes: Option<usize>,
+    /// GPUs on each of them.
+    pub gpus_per_node: Option<usize>,
+    /// Wall time asked for.
+    pub time_s: Option<u64>,
+}
+
+/// Where the job's state is kept, so that it can go on after an interruption.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Prefix in an object store, or a folder.
+    pub uri: Option<String>,
+    /// Time between two checkpoints.
+    pub every_s: Option<u64>,
+    /// Checkpoints kept.
+    pub keep: Option<usize>,
+}
+
+/// What becomes of the adapter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobResult {
+    /// Name under which it is registered.
+    pub model: Option<String>,
+    /// Conditions on its measures, such as `eval.loss < 1.9`.
+    pub gates: Vec<String>,
+}
+
+/// What the job's records say of its data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Governance {
+    /// Why the data is processed.
+    pub purpose: Option<String>,
+    /// Class of the data, such as `personal`.
+    pub data_class: Option<String>,
+    /// Countries in which it may lie, as ISO 3166 codes.
+    pub residency: Vec<String>,
+    /// Days until it is deleted.
+    pub retention_days: Option<usize>,
 }
