@@ -3,6 +3,10 @@
 //! One struct covers the Llama, Mistral, Qwen2, Qwen3 and Gemma families: they differ in a
 //! handful of switches, and the trainer's block reads those switches, never the family's name.
 
+mod hf;
+mod keys;
+mod rope;
+
 /// Families that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {

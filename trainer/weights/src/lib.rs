@@ -4,4 +4,17 @@
 //! it stores it; a file is checked whole when it is opened, so nothing fails later in training.
 //! Absent on purpose: devices, autodiff, burn.
 
+pub mod base;
 pub mod config;
+pub mod encoding;
+mod error;
+mod expected;
+pub mod gguf;
+mod mapped;
+mod safetensors_file;
+
+pub use base::{BaseFormat, BaseWeights};
+pub use config::ModelConfig;
+pub use error::{TensorProblem, WeightsError};
+pub use expected::expected_tensors;
+pub use gguf::GgufVocabulary;
