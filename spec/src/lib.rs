@@ -6,4 +6,18 @@
 pub mod event;
 pub mod exit;
 pub mod job;
+pub mod load;
+pub mod origin;
+pub mod problem;
 pub mod request;
+pub mod resolved;
+pub mod schema;
+
+mod files;
+mod form;
+mod nearest;
+mod node;
+mod read;
+mod report;
+mod set;
+mod settings;

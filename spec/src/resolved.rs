@@ -1,0 +1,251 @@
+//! Writes a job down with every value spelled out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::job::{
+    Adapter, BaseModel, BatchSize, Data, Duration, Evaluation, Job, Model, Targets, Training,
+    Warmup,
+};
+use crate::origin::Origin;
+use crate::schema::{Form, SECTIONS, section};
+
+/// One key with its value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Resolved {
+    /// Path of the key, such as `training.lr`.
+    pub path: String,
+    /// The value, as TOML.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// The job as a TOML file that loads to the same job. Paths stay as they were found, so it loads
+/// from the same working directory.
+pub fn resolved_toml(job: &Job) -> String {
+    let mut text = String::new();
+    let keys = resolved_keys(job);
+    // These can be there without any key.
+    let mut bare = Vec::new();
+    bare.extend(job.resources.is_some().then_some("resources"));
+    bare.extend(job.checkpoint.is_some().then_some("checkpoint"));
+    bare.extend(job.governance.is_some().then_some("governance"));
+    for section in SECTIONS {
+        let of_section = |key: &&Resolved| {
+            let (home, _) = key.path.split_once('.').unwrap_or(("", &key.path));
+            home == section.name
+        };
+        let mut lines = keys.iter().filter(of_section).peekable();
+        let is_there = lines.peek().is_some() || bare.contains(&section.name);
+        if is_there && !section.name.is_empty() {
+            text.push_str(&format!("\n[{}]\n", section.name));
+        }
+        for key in lines {
+            let name = key.path.rsplit('.').next().unwrap_or(&key.path);
+            text.push_str(&format!("{name} = {}\n", key.value));
+        }
+    }
+    text
+}
+
+/// Every key of a job, in the order of the reference, as if all had their defaults.
+pub(crate) fn resolved_keys(job: &Job) -> Vec<Resolved> {
+    let mut keys = Keys(Vec::new());
+    keys.put("name", text(&job.name));
+    keys.model(&job.model);
+    keys.adapter(&job.adapter);
+    keys.data(&job.data);
+    keys.training(&job.training);
+    keys.evaluation(&job.evaluation);
+    keys.later(job);
+    keys.0
+}
+
+struct Keys(Vec<Resolved>);
+
+impl Keys {
+    fn put(&mut self, path: &str, value: String) {
+        self.0.push(Resolved {
+            path: path.to_owned(),
+            value,
+            origin: Origin::Default,
+        });
+    }
+
+    fn put_if_some(&mut self, path: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.put(path, value);
+        }
+    }
+
+    fn put_word(&mut self, path: &str, variant: impl Serialize) {
+        self.put_if_some(path, word(path, variant));
+    }
+
+    fn model(&mut self, model: &Model) {
+        let base = match &model.base {
+            BaseModel::Gguf(file) => text(&format!("gguf:{}", file.display())),
+            BaseModel::HfDirectory(folder) => path(folder),
+        };
+        self.put("model.base", base);
+        self.put_if_some("model.tokenizer", model.tokenizer.as_deref().map(path));
+        let template = model.chat_template.as_deref();
+        self.put_if_some("model.chat_template", template.map(path));
+    }
+
+    fn adapter(&mut self, adapter: &Adapter) {
+        let targets = match &adapter.targets {
+            Targets::AllLinear => text("all-linear"),
+            Targets::Names(names) => list(names.iter().map(|name| text(name))),
+            Targets::Regex(regex) => text(regex),
+        };
+        self.put_word("adapter.method", adapter.method);
+        self.put("adapter.rank", adapter.rank.to_string());
+        self.put("adapter.alpha", number(adapter.alpha));
+        self.put("adapter.dropout", number(adapter.dropout));
+        self.put("adapter.targets", targets);
+        let ranks = table(&adapter.rank_pattern, usize::to_string);
+        self.put("adapter.rank_pattern", ranks);
+        let alphas = table(&adapter.alpha_pattern, |alpha| number(*alpha));
+        self.put("adapter.alpha_pattern", alphas);
+        let saved = list(adapter.modules_to_save.iter().map(|name| text(name)));
+        self.put("adapter.modules_to_save", saved);
+        self.put("adapter.lr_b_ratio", number(adapter.lr_b_ratio));
+        self.put_if_some("adapter.init", adapter.init.as_deref().map(path));
+    }
+
+    fn data(&mut self, data: &Data) {
+        let files = |files: &[PathBuf]| list(files.iter().map(|file| path(file)));
+        self.put("data.train", files(&data.train));
+        self.put("data.eval", files(&data.eval));
+        self.put_word("data.format", data.format);
+        self.put("data.max_tokens", data.max_tokens.to_string());
+        self.put_word("data.overflow", data.overflow);
+        self.put("data.packing", data.packing.to_string());
+        self.put("data.shuffle", data.shuffle.to_string());
+        self.put_word("data.loss_on", data.loss_on);
+    }
+
+    fn training(&mut self, training: &Training) {
+        match training.duration {
+            Duration::Epochs(epochs) => self.put("training.epochs", number(epochs)),
+            Duration::Steps(steps) => self.put("training.steps", steps.to_string()),
+        }
+        let (unit, batch, micro_batch) = match training.batch {
+            BatchSize::Samples { batch, micro_batch } => ("samples", batch, micro_batch),
+            BatchSize::Tokens { batch, micro_batch } => ("tokens", batch, micro_batch),
+        };
+        self.put(&format!("training.batch_{unit}"), batch.to_string());
+        self.put(
+            &format!("training.micro_batch_{unit}"),
+            micro_batch.to_string(),
+        );
+        self.put("training.lr", number(training.lr));
+        self.put_word("training.schedule", training.schedule);
+        match training.warmup {
+            Warmup::Steps(steps) => self.put("training.warmup_steps", steps.to_string()),
+            Warmup::Share(share) => self.put("training.warmup", number(share)),
+        }
+        for (path, value) in [
+            ("training.min_lr_ratio", training.min_lr_ratio),
+            ("training.decay_share", training.decay_share),
+            ("training.weight_decay", training.weight_decay),
+            ("training.beta1", training.beta1),
+            ("training.beta2", training.beta2),
+            ("training.eps", training.eps),
+        ] {
+            self.put(path, number(value));
+        }
+        let clip_norm = training.clip_norm.map_or("false".to_owned(), number);
+        self.put("training.clip_norm", clip_norm);
+        self.put("training.seed", training.seed.to_string());
+        self.put_word("training.precision", training.precision);
+        let checkpointing = training.activation_checkpointing.to_string();
+        self.put("training.activation_checkpointing", checkpointing);
+    }
+
+    fn evaluation(&mut self, evaluation: &Evaluation) {
+        let every = evaluation.every_steps.as_ref();
+        self.put_if_some("evaluation.every_steps", every.map(usize::to_string));
+        let samples = evaluation.exact_match_samples.to_string();
+        self.put("evaluation.exact_match_samples", samples);
+        let max_new_tokens = evaluation.max_new_tokens.to_string();
+        self.put("evaluation.max_new_tokens", max_new_tokens);
+    }
+
+    fn later(&mut self, job: &Job) {
+        let seconds = |s: u64| text(&format!("{s}s"));
+        let texts = |texts: &[String]| list(texts.iter().map(|t| text(t)));
+        let put_text = |keys: &mut Self, path: &str, value: &Option<String>| {
+            keys.put_if_some(path, value.as_deref().map(text));
+        };
+        let put_count = |keys: &mut Self, path: &str, value: Option<usize>| {
+            keys.put_if_some(path, value.map(|count| count.to_string()));
+        };
+        if let Some(resources) = &job.resources {
+            put_count(self, "resources.nodes", resources.nodes);
+            put_count(self, "resources.gpus_per_node", resources.gpus_per_node);
+            self.put_if_some("resources.time", resources.time_s.map(seconds));
+        }
+        if let Some(checkpoint) = &job.checkpoint {
+            put_text(self, "checkpoint.uri", &checkpoint.uri);
+            self.put_if_some("checkpoint.every", checkpoint.every_s.map(seconds));
+            put_count(self, "checkpoint.keep", checkpoint.keep);
+        }
+        if let Some(result) = &job.result {
+            put_text(self, "result.model", &result.model);
+            self.put("result.gates", texts(&result.gates));
+        }
+        if let Some(governance) = &job.governance {
+            put_text(self, "governance.purpose", &governance.purpose);
+            put_text(self, "governance.data_class", &governance.data_class);
+            self.put("governance.residency", texts(&governance.residency));
+            put_count(self, "governance.retention_days", governance.retention_days);
+        }
+    }
+}
+
+fn text(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// The shortest digits that give the same number back; Rust's are TOML's.
+fn number(number: f64) -> String {
+    format!("{number:?}")
+}
+
+fn path(path: &Path) -> String {
+    text(&path.to_string_lossy())
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+fn table<T>(entries: &BTreeMap<String, T>, value: impl Fn(&T) -> String) -> String {
+    if entries.is_empty() {
+        return "{}".to_owned();
+    }
+    let entries = entries
+        .iter()
+        .map(|(key, entry)| format!("{} = {}", text(key), value(entry)));
+    format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+}
+
+/// The declared word for a variant that serde calls by the same one.
+fn word(path: &str, variant: impl Serialize) -> Option<String> {
+    let serialized = serde_json::to_value(variant).ok()?;
+    let name = serialized.as_str()?.replace('_', "-");
+    let (home, key) = path.split_once('.')?;
+    let words = match section(home)?.key(key)?.form {
+        Form::Choice(words) | Form::ChoiceSoFar { built: words, .. } => words,
+        _ => return None,
+    };
+    words
+        .iter()
+        .find(|word| **word == name)
+        .map(|word| text(word))
+}

@@ -1,0 +1,168 @@
+//! Every key of the job file: its form, its default and its meaning, in one table.
+//!
+//! The reader, the defaults, the messages on unknown keys and `docs/job-file.md` all come from
+//! [`SECTIONS`], so that they cannot disagree. Combinations of keys are checked in [`crate::read`].
+
+use std::fmt;
+
+mod keys;
+mod reference;
+
+pub(crate) use keys::SECTIONS;
+pub use reference::reference;
+
+/// A table of the job file; the empty name stands for its top.
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) meaning: &'static str,
+    pub(crate) keys: &'static [Key],
+}
+
+/// One key.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) form: Form,
+    pub(crate) fallback: Fallback,
+    pub(crate) meaning: &'static str,
+}
+
+/// What holds when a key is left out.
+pub(crate) enum Fallback {
+    /// Nothing: the key must be there.
+    Required,
+    /// Nothing: the key is optional.
+    None,
+    /// This value, as it would be written in TOML.
+    Value(&'static str),
+    /// A value that follows from other keys, in words.
+    Follows(&'static str),
+}
+
+/// What a value must look like.
+#[derive(Clone, Copy)]
+pub(crate) enum Form {
+    /// A name fit for folders and records.
+    JobName,
+    /// Any text.
+    Text,
+    /// A list of texts; one text alone counts as a list of one.
+    Texts,
+    /// `all-linear`, a list of names, or a regular expression.
+    Targets,
+    /// One of these words, `-` and `_` being the same.
+    Choice(&'static [&'static str]),
+    /// As `Choice`, with words that are understood but not built yet.
+    ChoiceSoFar {
+        built: &'static [&'static str],
+        later: &'static [&'static str],
+    },
+    /// A whole number of at least this.
+    Whole(u64),
+    /// A number in an interval.
+    Number(Interval),
+    /// A number of at least 0, or `false` for none.
+    NumberOrOff,
+    /// `true` or `false`.
+    Flag,
+    /// Pattern to whole number.
+    WholeByPattern,
+    /// Pattern to number.
+    NumberByPattern,
+    /// A length of time.
+    Time,
+    /// A base model.
+    Base,
+    /// An existing file.
+    File,
+    /// An existing folder.
+    Folder,
+    /// Existing files that are not empty; one alone counts as a list of one.
+    Files,
+}
+
+/// Which numbers are allowed; infinities and NaN never are.
+#[derive(Clone, Copy)]
+pub(crate) enum Interval {
+    /// `0 < x`
+    Positive,
+    /// `0 <= x`
+    NotNegative,
+    /// `0 <= x <= 1`
+    Share,
+    /// `0 <= x < 1`
+    BelowOne,
+}
+
+impl Interval {
+    pub(crate) fn contains(self, number: f64) -> bool {
+        number.is_finite()
+            && match self {
+                Self::Positive => number > 0.0,
+                Self::NotNegative => number >= 0.0,
+                Self::Share => (0.0..=1.0).contains(&number),
+                Self::BelowOne => (0.0..1.0).contains(&number),
+            }
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Positive => "a number above 0",
+            Self::NotNegative => "a number, 0 or more",
+            Self::Share => "a number from 0 to 1",
+            Self::BelowOne => "a number from 0 to below 1",
+        })
+    }
+}
+
+/// What would be right, as messages and the reference say it.
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::JobName => f.write_str(
+                "a string of 1 to 63 letters, digits, `.`, `_` and `-`, a letter or digit first",
+            ),
+            Self::Text => f.write_str("a string"),
+            Self::Texts => f.write_str("a list of strings"),
+            Self::Targets => {
+                f.write_str("\"all-linear\", a list of module names, or a regular expression")
+            }
+            Self::Choice(words) | Self::ChoiceSoFar { built: words, .. } => {
+                write!(f, "{}", words.join(", "))
+            }
+            Self::Whole(0) => f.write_str("a whole number"),
+            Self::Whole(least) => write!(f, "a whole number, {least} or more"),
+            Self::Number(interval) => interval.fmt(f),
+            Self::NumberOrOff => f.write_str("a number, 0 or more, or false"),
+            Self::Flag => f.write_str("true or false"),
+            Self::WholeByPattern => f.write_str("a table of whole numbers, 1 or more"),
+            Self::NumberByPattern => f.write_str("a table of numbers above 0"),
+            Self::Time => f.write_str("a time such as \"20h\", \"2min\" or \"90s\""),
+            Self::Base => f.write_str("a model folder or a GGUF file"),
+            Self::File => f.write_str("a file"),
+            Self::Folder => f.write_str("a folder"),
+            Self::Files => f.write_str("a file or a list of files"),
+        }
+    }
+}
+
+impl Section {
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// The path of a key of this section: `training.lr`, or `name` at the top.
+    pub(crate) fn path(&self, key: &str) -> String {
+        if self.name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.name)
+        }
+    }
+}
+
+/// The section of that name.
+pub(crate) fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
