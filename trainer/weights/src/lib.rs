@@ -4,15 +4,21 @@
 //! it stores it; a file is checked whole when it is opened, so nothing fails later in training.
 //! Absent on purpose: devices, autodiff, burn.
 
+pub mod adapter;
 pub mod base;
 pub mod config;
 pub mod encoding;
 mod error;
 mod expected;
+mod folder;
 pub mod gguf;
 mod mapped;
 mod safetensors_file;
 
+pub use adapter::{
+    Adapter, AdapterConfig, Factors, HostTensor, TargetModules, matches_target, read_adapter,
+    write_adapter,
+};
 pub use base::{BaseFormat, BaseWeights};
 pub use config::ModelConfig;
 pub use error::{TensorProblem, WeightsError};
