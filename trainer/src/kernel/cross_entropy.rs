@@ -1,0 +1,114 @@
+//! Output head and cross-entropy together, a chunk of rows at a time.
+//!
+//! The full `[tokens, vocabulary]` logits never exist: a chunk's logits become its gradient in
+//! place and are used up at once. Rows without a label are not the caller's to pass in.
+
+use super::matmul::{View, ViewMut, Write, matmul};
+use super::simd::{exp, max, sum, tanh, vectorized};
+
+/// Rows whose logits exist at one time.
+const CHUNK: usize = 128;
+
+/// A linear head `[vocabulary, width]`, with Gemma 2's optional soft cap on its logits.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) weight: &'a [f32],
+    pub(crate) vocabulary: usize,
+    pub(crate) width: usize,
+    pub(crate) softcap: Option<f32>,
+}
+
+/// Where [`Head::loss_and_gradient`] leaves its gradients.
+pub(crate) struct Gradients<'a> {
+    /// Receives the gradient with respect to the hidden rows.
+    pub(crate) d_hidden: &'a mut [f32],
+    /// Receives, by addition, that of the head's weight where it is trained.
+    pub(crate) d_weight: Option<&'a mut [f32]>,
+}
+
+impl Head<'_> {
+    /// Logits of hidden rows `[rows, width]`, into `[rows, vocabulary]`.
+    pub(crate) fn logits(&self, logits: &mut [f32], hidden: &[f32]) {
+        let rows = hidden.len() / self.width;
+        let weight = View::new(self.weight, self.vocabulary, self.width).transposed();
+        let target = ViewMut::new(logits, rows, self.vocabulary);
+        matmul(target, Write::Replace, 1.0, View::new(hidden, rows, self.width), weight);
+        if let Some(cap) = self.softcap {
+            vectorized(|| logits.iter_mut().for_each(|z| *z = cap * tanh(*z / cap)));
+        }
+    }
+
+    /// Negative log-likelihood of each label, in nats.
+    pub(crate) fn losses(&self, hidden: &[f32], labels: &[u32]) -> Vec<f32> {
+        let mut losses = Vec::with_capacity(labels.len());
+        let mut logits = vec![0.0; CHUNK.min(labels.len()) * self.vocabulary];
+        for (hidden, labels) in hidden.chunks(CHUNK * self.width).zip(labels.chunks(CHUNK)) {
+            let logits = &mut logits[..labels.len() * self.vocabulary];
+            self.logits(logits, hidden);
+            let rows = logits.chunks_exact(self.vocabulary).zip(labels);
+            vectorized(|| {
+                losses.extend(rows.map(|(row, &label)| log_sum_exp(row) - row[label as usize]));
+            });
+        }
+        losses
+    }
+
+    /// Sum of the losses, and the gradient of `scale` times that sum.
+    pub(crate) fn loss_and_gradient(
+        &self,
+        hidden: &[f32],
+        labels: &[u32],
+        scale: f32,
+        mut gradients: Gradients<'_>,
+    ) -> f64 {
+        let mut total = 0.0;
+        let mut logits = vec![0.0; CHUNK.min(labels.len()) * self.vocabulary];
+        let weight = View::new(self.weight, self.vocabulary, self.width);
+        let chunks = gradients.d_hidden.chunks_mut(CHUNK * self.width);
+        for ((hidden, labels), d_hidden) in
+            hidden.chunks(CHUNK * self.width).zip(labels.chunks(CHUNK)).zip(chunks)
+        {
+            let rows = labels.len();
+            let logits = &mut logits[..rows * self.vocabulary];
+            self.logits(logits, hidden);
+            total += self.differentiate(logits, labels, scale);
+            let d_logits = View::new(logits, rows, self.vocabulary);
+            let target = ViewMut::new(d_hidden, rows, self.width);
+            matmul(target, Write::Replace, 1.0, d_logits, weight);
+            if let Some(d_weight) = gradients.d_weight.as_deref_mut() {
+                let target = ViewMut::new(d_weight, self.vocabulary, self.width);
+                let hidden = View::new(hidden, rows, self.width);
+                matmul(target, Write::Add, 1.0, d_logits.transposed(), hidden);
+            }
+        }
+        total
+    }
+
+    /// Turns logits into the gradient of `scale * loss`; returns the sum of the losses.
+    fn differentiate(&self, logits: &mut [f32], labels: &[u32], scale: f32) -> f64 {
+        vectorized(|| {
+            let mut total = 0.0;
+            for (row, &label) in logits.chunks_exact_mut(self.vocabulary).zip(labels) {
+                let lse = log_sum_exp(row);
+                let label_logit = row[label as usize];
+                total += f64::from(lse - label_logit);
+                match self.softcap {
+                    None => row.iter_mut().for_each(|z| *z = scale * exp(*z - lse)),
+                    Some(cap) => row.iter_mut().for_each(|z| {
+                        *z = scale * exp(*z - lse) * (1.0 - (*z / cap) * (*z / cap));
+                    }),
+                }
+                let slope = self.softcap.map_or(1.0, |cap| 1.0 - (label_logit / cap).powi(2));
+                row[label as usize] -= scale * slope;
+            }
+            total
+        })
+    }
+}
+
+/// `ln(sum(exp(row)))`, shifted by the largest element.
+#[inline(always)]
+fn log_sum_exp(row: &[f32]) -> f32 {
+    let largest = max(row);
+    largest + sum(row.len(), |i| exp(row[i] - largest)).ln()
+}

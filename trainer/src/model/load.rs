@@ -1,0 +1,195 @@
+//! From model files to the network in memory.
+
+use schliff_weights::base::BaseWeights;
+use schliff_weights::config::{LayerAttention, ModelConfig, Rope};
+use schliff_weights::WeightsError;
+
+use super::block::{Block, HeadNorms, Norm};
+use super::network::{EMBEDDING, HEAD, Network};
+use super::projection::{Part, Projection};
+use crate::kernel::attention::AttentionShape;
+use crate::kernel::rope::RopeTable;
+use crate::tensor::Matrix;
+
+/// Tensor name of the norm before the head.
+const FINAL_NORM: &str = "model.norm.weight";
+
+/// One linear layer of a model: where it is and how large.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinearLayer {
+    /// Full module name.
+    pub name: String,
+    /// Width of its input.
+    pub inputs: usize,
+    /// Width of its output.
+    pub outputs: usize,
+}
+
+/// Every linear layer but the output head, in the model's order.
+pub fn linear_layers(config: &ModelConfig) -> Vec<LinearLayer> {
+    (0..config.layers.len())
+        .flat_map(|layer| {
+            groups(config).into_iter().flatten().map(move |(module, inputs, outputs)| LinearLayer {
+                name: format!("model.layers.{layer}.{module}"),
+                inputs,
+                outputs,
+            })
+        })
+        .collect()
+}
+
+/// Names of all norm tensors.
+pub fn norm_tensors(config: &ModelConfig) -> Vec<String> {
+    let mut names = vec![FINAL_NORM.to_owned()];
+    for layer in 0..config.layers.len() {
+        let mut block = vec!["input_layernorm", "post_attention_layernorm"];
+        if config.sandwich_norms {
+            block.extend(["pre_feedforward_layernorm", "post_feedforward_layernorm"]);
+        }
+        if config.qk_norm {
+            block.extend(["self_attn.q_norm", "self_attn.k_norm"]);
+        }
+        names.extend(block.iter().map(|norm| format!("model.layers.{layer}.{norm}.weight")));
+    }
+    names
+}
+
+/// Linear layers of one block as (module, in, out), grouped by the input they share.
+fn groups(config: &ModelConfig) -> [Vec<(&'static str, usize, usize)>; 4] {
+    let (hidden, ffn) = (config.hidden_size, config.intermediate_size);
+    let q = config.num_heads * config.head_dim;
+    let kv = config.num_kv_heads * config.head_dim;
+    [
+        vec![
+            ("self_attn.q_proj", hidden, q),
+            ("self_attn.k_proj", hidden, kv),
+            ("self_attn.v_proj", hidden, kv),
+        ],
+        vec![("self_attn.o_proj", q, hidden)],
+        vec![("mlp.gate_proj", hidden, ffn), ("mlp.up_proj", hidden, ffn)],
+        vec![("mlp.down_proj", ffn, hidden)],
+    ]
+}
+
+/// Reads a base model, with rotary tables for positions `0..positions`.
+///
+/// # Errors
+/// A tensor that cannot be read.
+pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, WeightsError> {
+    let config = base.config();
+    let reader = Reader { base, config };
+    let (ropes, rope_of_layer) = rope_tables(config, positions);
+    let blocks = config.layers.iter().zip(rope_of_layer).enumerate();
+    let blocks: Result<Vec<Block>, WeightsError> =
+        blocks.map(|(layer, (attention, rope))| reader.block(layer, attention, rope)).collect();
+    let head = match config.tie_embeddings {
+        true => None,
+        false => Some(reader.matrix(HEAD)?),
+    };
+    Ok(Network {
+        embedding: reader.matrix(EMBEDDING)?,
+        embedding_scale: config.embedding_scale,
+        blocks: blocks?,
+        ropes,
+        norm: reader.norm(FINAL_NORM.to_owned())?,
+        head,
+        logit_softcap: config.logit_softcap,
+    })
+}
+
+/// One table for each distinct rotary embedding, and each layer's index among them.
+fn rope_tables(config: &ModelConfig, positions: usize) -> (Vec<RopeTable>, Vec<usize>) {
+    let mut distinct: Vec<Rope> = Vec::new();
+    let of_layer = config.layers.iter().map(|layer| {
+        distinct.iter().position(|rope| *rope == layer.rope).unwrap_or_else(|| {
+            distinct.push(layer.rope);
+            distinct.len() - 1
+        })
+    });
+    let of_layer = of_layer.collect();
+    let table = |rope: &Rope| RopeTable::new(rope, config.head_dim, positions);
+    (distinct.iter().map(table).collect(), of_layer)
+}
+
+struct Reader<'a> {
+    base: &'a BaseWeights,
+    config: &'a ModelConfig,
+}
+
+impl Reader<'_> {
+    fn block(
+        &self,
+        layer: usize,
+        attention: &LayerAttention,
+        rope: usize,
+    ) -> Result<Block, WeightsError> {
+        let config = self.config;
+        let norm = |name: &str| self.norm(format!("model.layers.{layer}.{name}.weight"));
+        let [qkv, output, gate_up, down] = groups(config);
+        let sandwich = config.sandwich_norms;
+        let feed_forward_norm =
+            if sandwich { "pre_feedforward_layernorm" } else { "post_attention_layernorm" };
+        let after = |name: &str| sandwich.then(|| norm(name)).transpose();
+        let head_norms = match config.qk_norm {
+            false => None,
+            true => Some(HeadNorms { q: norm("self_attn.q_norm")?, k: norm("self_attn.k_norm")? }),
+        };
+        Ok(Block {
+            shape: AttentionShape {
+                heads: config.num_heads,
+                kv_heads: config.num_kv_heads,
+                head_dim: config.head_dim,
+                scale: config.attention_scale,
+                softcap: config.attention_softcap,
+                window: attention.sliding_window,
+            },
+            rope,
+            activation: config.activation,
+            attention_norm: norm("input_layernorm")?,
+            qkv: self.projection(layer, &qkv, config.qkv_bias)?,
+            head_norms,
+            output: self.projection(layer, &output, config.o_bias)?,
+            after_attention: after("post_attention_layernorm")?,
+            feed_forward_norm: norm(feed_forward_norm)?,
+            gate_up: self.projection(layer, &gate_up, config.mlp_bias)?,
+            down: self.projection(layer, &down, config.mlp_bias)?,
+            after_feed_forward: after("post_feedforward_layernorm")?,
+        })
+    }
+
+    /// Stacks the weights of layers that share an input.
+    fn projection(
+        &self,
+        layer: usize,
+        group: &[(&'static str, usize, usize)],
+        has_bias: bool,
+    ) -> Result<Projection, WeightsError> {
+        let (mut weight, mut bias, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut cols) = (0, 0);
+        for &(module, inputs, outputs) in group {
+            let name = format!("model.layers.{layer}.{module}");
+            let read = self.base.read_f32(&format!("{name}.weight"))?;
+            // A lone layer's weight is taken as it is, without a second copy.
+            if weight.is_empty() { weight = read } else { weight.extend(read) }
+            if has_bias {
+                bias.extend(self.base.read_f32(&format!("{name}.bias"))?);
+            }
+            parts.push(Part { name, columns: rows..rows + outputs });
+            (rows, cols) = (rows + outputs, inputs);
+        }
+        let bias = has_bias.then_some(bias);
+        Ok(Projection { weight: Matrix::new(rows, cols, weight), bias, parts })
+    }
+
+    fn norm(&self, name: String) -> Result<Norm, WeightsError> {
+        let offset = if self.config.norm_plus_one { 1.0 } else { 0.0 };
+        let weight = self.base.read_f32(&name)?.into_iter().map(|w| w + offset).collect();
+        Ok(Norm { name, weight, eps: self.config.rms_norm_eps as f32, offset })
+    }
+
+    fn matrix(&self, name: &str) -> Result<Matrix, WeightsError> {
+        let cols = self.config.hidden_size;
+        let data = self.base.read_f32(name)?;
+        Ok(Matrix::new(data.len() / cols, cols, data))
+    }
+}

@@ -1,0 +1,186 @@
+//! The whole model over one leaf: embedding, blocks, final norm, head and loss.
+
+use super::block::{Block, Norm, Trace};
+use super::projection::Context;
+use crate::adapter::layout::Gradients;
+use crate::kernel::cross_entropy::{self, Head};
+use crate::kernel::rope::RopeTable;
+use crate::ops;
+use crate::tensor::Matrix;
+
+/// Tensor name of the embedding.
+pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
+/// Tensor name of the output head.
+pub(crate) const HEAD: &str = "lm_head.weight";
+
+/// The frozen base.
+pub(crate) struct Network {
+    /// `[vocabulary, hidden]`.
+    pub(crate) embedding: Matrix,
+    /// Embeddings are multiplied by this.
+    pub(crate) embedding_scale: f32,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) ropes: Vec<RopeTable>,
+    pub(crate) norm: Norm,
+    /// `[vocabulary, hidden]`; `None` where the embedding serves.
+    pub(crate) head: Option<Matrix>,
+    pub(crate) logit_softcap: Option<f32>,
+}
+
+/// How a training pass over a leaf is done.
+#[derive(Clone, Copy)]
+pub(crate) struct LeafPass {
+    /// The loss is multiplied by this before differentiation: one over the step's trained tokens.
+    pub(crate) scale: f32,
+    /// Keeps only each block's input and computes the block again in the backward pass.
+    pub(crate) checkpointing: bool,
+}
+
+/// What of a block waits for the backward pass.
+enum Kept {
+    Trace(Box<Trace>),
+    Input(Matrix),
+}
+
+impl Network {
+    /// Sum of the losses of the leaf's labels; adds the gradient of `scale` times that sum.
+    pub(crate) fn leaf_gradient(
+        &self,
+        context: &Context<'_>,
+        pass: LeafPass,
+        gradients: &mut Gradients<'_>,
+    ) -> f64 {
+        if context.leaf.labels.is_empty() {
+            return 0.0;
+        }
+        let mut x = self.embed(context);
+        let mut kept = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            if pass.checkpointing {
+                kept.push(Kept::Input(x.clone()));
+            }
+            let (y, trace) = block.forward(x, context, &self.ropes[block.rope]);
+            if !pass.checkpointing {
+                kept.push(Kept::Trace(Box::new(trace)));
+            }
+            x = y;
+        }
+        let (loss, dx) = self.head_gradient(&x, context, pass.scale, gradients);
+        drop(x);
+        self.blocks_backward(dx, kept, context, gradients);
+        loss
+    }
+
+    /// Loss of each label, in the leaf's order.
+    pub(crate) fn losses(&self, context: &Context<'_>) -> Vec<f32> {
+        let mut x = self.embed(context);
+        for block in &self.blocks {
+            x = block.forward(x, context, &self.ropes[block.rope]).0;
+        }
+        let hidden = ops::gather_rows(&x, &context.leaf.predicting);
+        let (hidden, _) = self.norm.forward(&hidden, context);
+        let weight = self.head_weight(context).0;
+        self.head(&weight.elements()).losses(&hidden.elements(), &context.leaf.labels)
+    }
+
+    /// Embedded tokens.
+    pub(crate) fn embed(&self, context: &Context<'_>) -> Matrix {
+        let trained = context.adapter.and_then(|adapter| adapter.saved(EMBEDDING));
+        let table = trained.map_or(&self.embedding, |(_, value)| value);
+        let rows: Vec<usize> = context.leaf.tokens.iter().map(|&token| token as usize).collect();
+        let x = ops::gather_rows(table, &rows);
+        if self.embedding_scale == 1.0 {
+            return x;
+        }
+        x.updated(|x| x.iter_mut().for_each(|x| *x *= self.embedding_scale))
+    }
+
+    /// The head's weight in force, and its parameter index where it is trained.
+    pub(crate) fn head_weight(&self, context: &Context<'_>) -> (Matrix, Option<usize>) {
+        let saved = |name| context.adapter.and_then(|adapter| adapter.saved(name));
+        if let Some((index, value)) = saved(HEAD) {
+            return (value.clone(), Some(index));
+        }
+        if let Some(head) = &self.head {
+            return (head.clone(), None);
+        }
+        match saved(EMBEDDING) {
+            Some((index, value)) => (value.clone(), Some(index)),
+            None => (self.embedding.clone(), None),
+        }
+    }
+
+    /// The head over borrowed weights.
+    pub(crate) fn head<'a>(&self, weight: &'a [f32]) -> Head<'a> {
+        let (vocabulary, width) = (self.embedding.rows(), self.embedding.cols());
+        Head { weight, vocabulary, width, softcap: self.logit_softcap }
+    }
+
+    /// Loss, and the gradient with respect to the last block's output.
+    fn head_gradient(
+        &self,
+        x: &Matrix,
+        context: &Context<'_>,
+        scale: f32,
+        gradients: &mut Gradients<'_>,
+    ) -> (f64, Matrix) {
+        let rows = &context.leaf.predicting;
+        let gathered = ops::gather_rows(x, rows);
+        let (hidden, rms) = self.norm.forward(&gathered, context);
+        let (weight, trained) = self.head_weight(context);
+        let (weight, hidden) = (weight.elements(), hidden.elements());
+        let mut loss = 0.0;
+        let d_hidden = Matrix::zeros(rows.len(), x.cols()).updated(|d_hidden| {
+            let targets = cross_entropy::Gradients {
+                d_hidden,
+                d_weight: trained.map(|index| gradients.slot(index)),
+            };
+            let labels = &context.leaf.labels;
+            loss = self.head(&weight).loss_and_gradient(&hidden, labels, scale, targets);
+        });
+        let zeros = Matrix::zeros(rows.len(), x.cols());
+        let d_rows = self.norm.backward(zeros, &d_hidden, (&gathered, &rms), context, gradients);
+        (loss, ops::scatter_rows(&d_rows, rows, x.rows()))
+    }
+
+    fn blocks_backward(
+        &self,
+        dx: Matrix,
+        kept: Vec<Kept>,
+        context: &Context<'_>,
+        gradients: &mut Gradients<'_>,
+    ) {
+        let embedding = context.adapter.and_then(|adapter| adapter.saved(EMBEDDING));
+        let mut dx = dx;
+        for (index, (block, kept)) in self.blocks.iter().zip(kept).enumerate().rev() {
+            let table = &self.ropes[block.rope];
+            let trace = match kept {
+                Kept::Trace(trace) => *trace,
+                Kept::Input(x) => block.forward(x, context, table).1,
+            };
+            let wants_dx = index > 0 || embedding.is_some();
+            match block.backward(dx, trace, (context, table), gradients, wants_dx) {
+                Some(next) => dx = next,
+                None => return,
+            }
+        }
+        if let Some((parameter, _)) = embedding {
+            self.embedding_gradient(&dx, parameter, context, gradients);
+        }
+    }
+
+    fn embedding_gradient(
+        &self,
+        dx: &Matrix,
+        parameter: usize,
+        context: &Context<'_>,
+        gradients: &mut Gradients<'_>,
+    ) {
+        let (dx, width) = (dx.elements(), self.embedding.cols());
+        let slot = gradients.slot(parameter);
+        for (row, &token) in dx.chunks_exact(width).zip(&context.leaf.tokens) {
+            let target = &mut slot[token as usize * width..(token as usize + 1) * width];
+            target.iter_mut().zip(row).for_each(|(t, g)| *t += g * self.embedding_scale);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One or more linear layers that share an input, with their low-rank branches.
+//!
+//! q, k and v (and gate and up) are one product over stacked weights. Each keeps a branch of its
+//! own: `y = x W^T + s (x A^T) B^T`, and with DoRA `y = g * (x W^T + s (x A^T) B^T)`. The base
+//! weight appears in the backward pass only as a factor, never as something to differentiate.
+
+use std::ops::Range;
+
+use super::batch::Leaf;
+use crate::adapter::factors::{Adapter, Factors};
+use crate::adapter::layout::Gradients;
+use crate::ops::{self, Columns};
+use crate::tensor::Matrix;
+
+/// Stacked linear layers.
+pub(crate) struct Projection {
+    /// `[out, in]`, the parts one below the other.
+    pub(crate) weight: Matrix,
+    /// `[out]`.
+    pub(crate) bias: Option<Vec<f32>>,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// One of the stacked layers.
+pub(crate) struct Part {
+    /// Full module name.
+    pub(crate) name: String,
+    /// Its outputs among the stacked ones.
+    pub(crate) columns: Range<usize>,
+}
+
+/// Dropout of a training step; evaluation has none.
+#[derive(Clone, Copy)]
+pub(crate) struct Dropout {
+    pub(crate) p: f64,
+    pub(crate) seed: u64,
+    pub(crate) step: u64,
+}
+
+/// What a pass over a leaf needs besides the base.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) leaf: &'a Leaf,
+    /// `None` runs the base alone.
+    pub(crate) adapter: Option<&'a Adapter<'a>>,
+    pub(crate) dropout: Option<Dropout>,
+}
+
+/// What one branch leaves for its backward pass.
+pub(crate) struct BranchTrace {
+    /// `x A^T`.
+    h: Matrix,
+    /// DoRA's value before the row factors.
+    unscaled: Option<Matrix>,
+}
+
+/// What a projection leaves for its backward pass, one entry an adapted part.
+pub(crate) type Trace = Vec<BranchTrace>;
+
+/// A branch at work: its module's index, its factors, and its dropout.
+struct Branch<'a> {
+    module: usize,
+    factors: &'a Factors,
+    columns: &'a Range<usize>,
+    keys: Option<(Vec<u64>, f64)>,
+}
+
+impl Branch<'_> {
+    /// The branch's own input: `x`, or `x` after dropout.
+    fn input(&self, x: &Matrix) -> Matrix {
+        match &self.keys {
+            None => x.clone(),
+            Some((keys, p)) => ops::dropout(x, keys, *p),
+        }
+    }
+}
+
+impl Projection {
+    /// `y` for rows `x`, with what the backward pass needs.
+    pub(crate) fn forward(&self, x: &Matrix, context: &Context<'_>) -> (Matrix, Trace) {
+        let mut y = ops::linear(x, &self.weight);
+        let mut trace = Trace::new();
+        for branch in self.branches(context) {
+            let (next, left) = self.forward_branch(y, x, &branch);
+            y = next;
+            trace.push(left);
+        }
+        if let Some(bias) = &self.bias {
+            y = ops::add_bias(y, bias);
+        }
+        (y, trace)
+    }
+
+    /// The gradient with respect to `x`; `None` where the caller has no use for it.
+    pub(crate) fn backward(
+        &self,
+        dy: Matrix,
+        (x, trace): (&Matrix, &Trace),
+        context: &Context<'_>,
+        gradients: &mut Gradients<'_>,
+        wants_dx: bool,
+    ) -> Option<Matrix> {
+        let mut dy = dy;
+        let mut branch_dx = wants_dx.then(|| Matrix::zeros(x.rows(), x.cols()));
+        for (branch, left) in self.branches(context).zip(trace) {
+            (dy, branch_dx) = self.backward_branch((dy, branch_dx), x, (&branch, left), gradients);
+        }
+        branch_dx
+            .map(|dx| ops::add_linear_input_gradient(dx, &Columns::all(&dy), &self.weight, 1.0))
+    }
+
+    fn branches<'a>(&'a self, context: &'a Context<'_>) -> impl Iterator<Item = Branch<'a>> {
+        self.parts.iter().filter_map(|part| {
+            let adapter = context.adapter?;
+            let module = adapter.layout.module(&part.name)?;
+            let keys = context.dropout.filter(|dropout| dropout.p > 0.0).map(|dropout| {
+                (context.leaf.dropout_keys(dropout.seed, dropout.step, module as u64), dropout.p)
+            });
+            Some(Branch { module, factors: &adapter.factors[module], columns: &part.columns, keys })
+        })
+    }
+
+    fn forward_branch(&self, y: Matrix, x: &Matrix, branch: &Branch<'_>) -> (Matrix, BranchTrace) {
+        let Factors { a, b, scale, dora } = branch.factors;
+        let columns = branch.columns.clone();
+        let input = branch.input(x);
+        let h = ops::linear(&input, a);
+        let Some(rows) = dora else {
+            let y = ops::add_linear(y, columns, &h, b, *scale);
+            return (y, BranchTrace { h, unscaled: None });
+        };
+        if branch.keys.is_none() {
+            let y = ops::add_linear(y, columns.clone(), &h, b, *scale);
+            let unscaled = ops::copy_columns(&Columns { matrix: &y, range: columns.clone() });
+            let y = ops::zip_columns(y, columns, &unscaled, |_, u, j| rows.factor[j] * u);
+            return (y, BranchTrace { h, unscaled: Some(unscaled) });
+        }
+        // PEFT's form under dropout: the base sees x, the row factors act on dropped-out x.
+        let base = ops::linear(&input, &self.weight.row_range(columns.clone()));
+        let y = ops::zip_columns(y, columns.clone(), &base, |y, base, _| y - base);
+        let unscaled = ops::add_linear(base, 0..columns.len(), &h, b, *scale);
+        let y = ops::zip_columns(y, columns, &unscaled, |y, u, j| y + rows.factor[j] * u);
+        (y, BranchTrace { h, unscaled: Some(unscaled) })
+    }
+
+    /// Gradients of one branch; gives back `dy` as the base must see it, and `dx` with the
+    /// branch's share.
+    fn backward_branch(
+        &self,
+        (dy, dx): (Matrix, Option<Matrix>),
+        x: &Matrix,
+        (branch, left): (&Branch<'_>, &BranchTrace),
+        gradients: &mut Gradients<'_>,
+    ) -> (Matrix, Option<Matrix>) {
+        let Factors { a, b, scale, .. } = branch.factors;
+        let range = branch.columns.clone();
+        let a_index = gradients.layout().modules[branch.module].a;
+        let mut dy = dy;
+        let mut direct = None;
+        if let (Some(rows), Some(unscaled)) = (&branch.factors.dora, &left.unscaled) {
+            let incoming = ops::copy_columns(&Columns { matrix: &dy, range: range.clone() });
+            let magnitude = magnitude_gradient(&incoming, unscaled, &rows.norm);
+            gradients.add(a_index + 2, &magnitude);
+            let scaled = ops::zip_columns(incoming.clone(), 0..range.len(), &incoming, |d, _, j| {
+                rows.factor[j] * d
+            });
+            if branch.keys.is_none() {
+                dy = ops::zip_columns(dy, range.clone(), &scaled, |_, d, _| d);
+            }
+            direct = Some((incoming, scaled));
+        }
+        let d_branch = match &direct {
+            Some((_, scaled)) => Columns::all(scaled),
+            None => Columns { matrix: &dy, range: range.clone() },
+        };
+        let db = ops::linear_weight_gradient(&d_branch, &left.h, *scale);
+        gradients.add(a_index + 1, &db.elements());
+        let dh = Matrix::zeros(x.rows(), a.rows());
+        let dh = ops::add_linear_input_gradient(dh, &d_branch, b, *scale);
+        let input = branch.input(x);
+        let da = ops::linear_weight_gradient(&Columns::all(&dh), &input, 1.0);
+        gradients.add(a_index, &da.elements());
+        let dx = dx.map(|dx| match &branch.keys {
+            None => ops::add_linear_input_gradient(dx, &Columns::all(&dh), a, 1.0),
+            Some((keys, p)) => {
+                let d_input = Matrix::zeros(x.rows(), x.cols());
+                let mut d_input =
+                    ops::add_linear_input_gradient(d_input, &Columns::all(&dh), a, 1.0);
+                if let Some((incoming, scaled)) = &direct {
+                    let weight = self.weight.row_range(range.clone());
+                    let extra =
+                        ops::zip_columns(scaled.clone(), 0..range.len(), incoming, |s, d, _| s - d);
+                    let extra = Columns::all(&extra);
+                    d_input = ops::add_linear_input_gradient(d_input, &extra, &weight, 1.0);
+                }
+                ops::add(dx, &ops::dropout(&d_input, keys, *p))
+            }
+        });
+        (dy, dx)
+    }
+}
+
+/// `sum over rows of dy * u / norm`: the norm counts as a constant.
+fn magnitude_gradient(dy: &Matrix, unscaled: &Matrix, norm: &[f32]) -> Vec<f32> {
+    let (dy, unscaled) = (dy.elements(), unscaled.elements());
+    let mut gradient = vec![0.0; norm.len()];
+    for (dy, u) in dy.chunks_exact(norm.len()).zip(unscaled.chunks_exact(norm.len())) {
+        for ((g, dy), u) in gradient.iter_mut().zip(dy).zip(u) {
+            *g += dy * u;
+        }
+    }
+    gradient.iter_mut().zip(norm).for_each(|(g, norm)| *g /= norm);
+    gradient
+}

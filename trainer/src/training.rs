@@ -1,0 +1,9 @@
+//! From leaves to optimizer steps.
+//!
+//! Rules: a step's gradient is the sum over its leaves in a fixed binary tree, whatever the number
+//! of threads; the loss is normalised by the step's exact count of trained tokens, known before
+//! the step begins; clipping comes after the sum.
+
+pub(crate) mod leaves;
+pub mod optimizer;
+pub mod schedule;
