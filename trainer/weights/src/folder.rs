@@ -80,6 +80,11 @@ impl StagedFolder {
         write().map_err(|e| WeightsError::io("write", &self.target.join(name), e))
     }
 
+    /// Where a file of this name is being made.
+    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
+        self.temporary.join(name)
+    }
+
     /// Puts the folder in place.
     pub(crate) fn commit(self) -> Result<(), WeightsError> {
         let replace = |e| WeightsError::io("put in place", &self.target, e);

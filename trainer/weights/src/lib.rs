@@ -8,11 +8,12 @@ pub mod adapter;
 pub mod base;
 pub mod config;
 pub mod encoding;
-mod error;
+pub mod error;
 mod expected;
 mod folder;
 pub mod gguf;
 mod mapped;
+pub mod merged;
 mod safetensors_file;
 
 pub use adapter::{
@@ -24,3 +25,4 @@ pub use config::ModelConfig;
 pub use error::{TensorProblem, WeightsError};
 pub use expected::expected_tensors;
 pub use gguf::GgufVocabulary;
+pub use merged::{FloatType, HfModel, write_hf_model};
