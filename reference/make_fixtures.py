@@ -20,7 +20,10 @@ SUBJECTS = {
     "curves": ("oracle.curves", "make_curves"),
     "optimizer": ("oracle.optimizer", "make_optimizer"),
     "cross_entropy": ("oracle.cross_entropy", "make_cross_entropy"),
-    "smollm2": ("oracle.smollm2", "make_smollm2"),
+    "gguf": ("oracle.gguf_files", "make_gguf_files"),
+    "smollm2_gguf": ("oracle.gguf_files", "make_gguf_digests"),
+    "smollm2_losses": ("oracle.smollm2", "make_losses"),
+    "smollm2_curves": ("oracle.smollm2", "make_curves"),
 }
 
 

@@ -44,16 +44,25 @@ METHODS = {
 }
 
 
-def make_smollm2(root: Path) -> None:
-    """Writes `smollm2/losses.json` and `smollm2/curves.json`."""
+def make_losses(root: Path) -> None:
+    """Writes `smollm2/losses.json`."""
+    folder, tokenizer = _model_and_tokenizer()
+    document = {"reference": reference_versions()} | _losses(_load(folder), tokenizer)
+    write_json(root / "smollm2" / "losses.json", document)
+
+
+def make_curves(root: Path) -> None:
+    """Writes `smollm2/curves.json`; takes minutes."""
+    folder, tokenizer = _model_and_tokenizer()
+    document = {"reference": reference_versions()} | _curves(folder, tokenizer)
+    write_json(root / "smollm2" / "curves.json", document)
+
+
+def _model_and_tokenizer() -> tuple[Path, Any]:
     from smollm2_hf import hf_folder
 
     folder = hf_folder()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    reference = {"reference": reference_versions()}
-    losses = reference | _losses(_load(folder), tokenizer)
-    write_json(root / "smollm2" / "losses.json", losses)
-    write_json(root / "smollm2" / "curves.json", reference | _curves(folder, tokenizer))
+    return folder, AutoTokenizer.from_pretrained(folder)
 
 
 def _load(folder: Path) -> nn.Module:
@@ -133,7 +142,9 @@ def _packing(model: nn.Module, tokenizer: Any) -> dict[str, Any]:
         "positions_restarted_only": rounded(
             [joined(position_ids=restarted, attention_mask=causal)]
         )[0],
-        "hf_default_restarted": rounded([joined(position_ids=restarted)])[0],
+        "positions_restarted_and_mask_of_ones": rounded(
+            [joined(position_ids=restarted, attention_mask=torch.ones_like(row))]
+        )[0],
         "block_diagonal": rounded([joined(position_ids=restarted, attention_mask=blocked)])[0],
         "mean_of_means": rounded(
             [sum(token_nll(model, ids).mean().item() for ids in (first, second)) / 2]
