@@ -3,9 +3,10 @@
 //! Rules: a relative path is looked for beside the job file first, then in the working directory;
 //! the other way round when it was typed on the command line. Nothing is read here.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
+use crate::form::wrong_type;
 use crate::job::BaseModel;
 use crate::node::{Data, Node, quoted};
 use crate::origin::Place;
@@ -108,8 +109,7 @@ impl Files {
         if let Some(found) = places.iter().find(|path| path.exists()) {
             return Ok(found.clone());
         }
-        let tried: Vec<_> = places.iter().map(|p| p.display().to_string()).collect();
-        let fault = Fault::new(format!("not found: {}", tried.join(", nor ")));
+        let fault = Fault::new(format!("there is no {}", named(&places)));
         if written.starts_with('~') {
             return Err(fault.hint("~ is not expanded; write the folder out"));
         }
@@ -117,13 +117,23 @@ impl Files {
     }
 }
 
+/// The paths tried, those in the working directory in full where there are others.
+fn named(tried: &[PathBuf]) -> String {
+    let here = env::current_dir().unwrap_or_default();
+    let named: Vec<_> = tried
+        .iter()
+        .map(|path| match tried.len() {
+            1 => path.display().to_string(),
+            _ => here.join(path).display().to_string(),
+        })
+        .collect();
+    named.join(", nor ")
+}
+
 fn written<'a>(node: &'a Node, expected: &str) -> Result<&'a str, Fault> {
     match &node.data {
         Data::Text(text) => Ok(text),
-        _ => Err(Fault::new(format!(
-            "expected {expected}, found {}",
-            node.found()
-        ))),
+        _ => Err(wrong_type(node, expected)),
     }
 }
 

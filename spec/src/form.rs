@@ -57,29 +57,40 @@ impl Check<'_> {
                 .one(node, |node| choice(node, built, later))
                 .map(Value::Text),
             Form::Time => self.one(node, seconds).map(Value::Seconds),
-            Form::Texts => self.each(node, filled).map(Value::Texts),
+            Form::Texts => self.each(node, "a string", filled).map(Value::Texts),
             Form::Targets => self.targets(node),
             Form::WholeByPattern => {
                 let least = |node: &Node| whole(node, 1).map(as_usize);
-                self.by_pattern(node, least).map(Value::Wholes)
+                self.by_pattern(node, &Form::Whole(1).to_string(), least)
+                    .map(Value::Wholes)
             }
             Form::NumberByPattern => {
                 let positive = |node: &Node| number(node, Interval::Positive);
-                self.by_pattern(node, positive).map(Value::Numbers)
+                self.by_pattern(node, &Interval::Positive.to_string(), positive)
+                    .map(Value::Numbers)
             }
             Form::Base | Form::File | Form::Folder | Form::Files => self.path(node),
         }
     }
 
     fn one<T>(&mut self, node: &Node, read: impl Fn(&Node) -> Result<T, Fault>) -> Option<T> {
-        match read(node) {
-            Ok(value) => Some(value),
-            Err(mut fault) => {
-                fault.expected.get_or_insert(self.form.to_string());
-                self.report.add(&node.place, self.key, fault);
-                None
-            }
-        }
+        self.part(node, self.key, &self.form.to_string(), read)
+    }
+
+    /// Reads a part of the value, of which `expected` is asked.
+    fn part<T>(
+        &mut self,
+        node: &Node,
+        key: &str,
+        expected: &str,
+        read: impl Fn(&Node) -> Result<T, Fault>,
+    ) -> Option<T> {
+        read(node)
+            .map_err(|mut fault| {
+                fault.expected.get_or_insert_with(|| expected.to_owned());
+                self.report.add(&node.place, key, fault);
+            })
+            .ok()
     }
 
     fn wrong_type<T>(&mut self, node: &Node) -> Option<T> {
@@ -88,13 +99,21 @@ impl Check<'_> {
     }
 
     /// Reads a list; one value alone counts as a list of one.
-    fn each<T>(&mut self, node: &Node, read: impl Fn(&Node) -> Result<T, Fault>) -> Option<Vec<T>> {
+    fn each<T>(
+        &mut self,
+        node: &Node,
+        expected: &str,
+        read: impl Fn(&Node) -> Result<T, Fault>,
+    ) -> Option<Vec<T>> {
         let items = match &node.data {
             Data::List(items) => items.as_slice(),
             Data::Text(_) => std::slice::from_ref(node),
             _ => return self.wrong_type(node),
         };
-        let values: Vec<_> = items.iter().map(|item| self.one(item, &read)).collect();
+        let values: Vec<_> = items
+            .iter()
+            .map(|item| self.part(item, self.key, expected, &read))
+            .collect();
         values.into_iter().collect()
     }
 
@@ -104,13 +123,14 @@ impl Check<'_> {
             Data::List(items) if items.is_empty() => {
                 self.one(node, |_| Err(Fault::new("an empty list trains nothing")))
             }
-            _ => self.each(node, filled).map(Value::Texts),
+            _ => self.each(node, "a string", filled).map(Value::Texts),
         }
     }
 
     fn by_pattern<T>(
         &mut self,
         node: &Node,
+        expected: &str,
         read: impl Fn(&Node) -> Result<T, Fault>,
     ) -> Option<BTreeMap<String, T>> {
         let Data::Table(entries) = &node.data else {
@@ -118,7 +138,11 @@ impl Check<'_> {
         };
         let values: Vec<_> = entries
             .iter()
-            .map(|entry| Some((entry.key.clone(), self.one(&entry.node, &read)?)))
+            .map(|entry| {
+                let key = format!("{}.{}", self.key, entry.key);
+                let value = self.part(&entry.node, &key, expected, &read)?;
+                Some((entry.key.clone(), value))
+            })
             .collect();
         values.into_iter().collect()
     }
@@ -128,14 +152,16 @@ impl Check<'_> {
         match self.form {
             Form::Base => self.one(node, |node| files.base(node)).map(Value::Base),
             Form::Folder => self.one(node, |node| files.folder(node)).map(Value::Path),
-            Form::Files => self.each(node, |node| files.filled(node)).map(Value::Paths),
+            Form::Files => self
+                .each(node, "a file", |node| files.filled(node))
+                .map(Value::Paths),
             _ => self.one(node, |node| files.file(node)).map(Value::Path),
         }
     }
 }
 
 /// A value of another type than the form's.
-fn wrong_type(node: &Node, expected: &str) -> Fault {
+pub(crate) fn wrong_type(node: &Node, expected: &str) -> Fault {
     let fault = Fault::new(format!("expected {expected}, found {}", node.found()));
     match &node.data {
         Data::Null => fault.hint("leave the key out to get its default"),

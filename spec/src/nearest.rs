@@ -76,6 +76,9 @@ pub(crate) fn nearest_key(section: &Section, name: &str) -> Option<String> {
     if section.key(&name).is_some() {
         return Some(section.path(&name));
     }
+    if name.is_empty() {
+        return None;
+    }
     if section.name.is_empty() && crate::schema::section(&name).is_some() {
         return Some(name);
     }
@@ -103,7 +106,7 @@ pub(crate) fn nearest_key(section: &Section, name: &str) -> Option<String> {
 /// The word with the fewest differing letters, if that is few for its length.
 pub(crate) fn closest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
-    if name.len() > LONGEST {
+    if name.is_empty() || name.len() > LONGEST {
         return None;
     }
     words

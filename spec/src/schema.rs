@@ -129,7 +129,8 @@ impl fmt::Display for Form {
                 f.write_str("\"all-linear\", a list of module names, or a regular expression")
             }
             Self::Choice(words) | Self::ChoiceSoFar { built: words, .. } => {
-                write!(f, "{}", words.join(", "))
+                let one_of = if words.len() > 1 { "one of " } else { "" };
+                write!(f, "{one_of}{}", words.join(", "))
             }
             Self::Whole(0) => f.write_str("a whole number"),
             Self::Whole(least) => write!(f, "a whole number, {least} or more"),

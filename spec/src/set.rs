@@ -24,8 +24,9 @@ pub(crate) struct Override {
 /// Reads one argument; `None` with the reason in the report.
 pub(crate) fn read_set(argument: &str, report: &mut Report) -> Option<Override> {
     let place = Place::Set(Arc::from(argument));
-    let Some((written, value)) = argument.split_once('=') else {
-        let fault = Fault::new("there is no `=`").expected("key=value, as in training.lr=1e-4");
+    let assignment = argument.split_once('=');
+    let Some((written, value)) = assignment.filter(|(key, _)| !key.trim().is_empty()) else {
+        let fault = Fault::new("this sets nothing").expected("key=value, as in training.lr=1e-4");
         report.add(&place, "", fault);
         return None;
     };

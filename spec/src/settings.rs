@@ -129,10 +129,14 @@ impl Given {
 
     fn take_section(&mut self, section: &'static Section, entry: Entry, report: &mut Report) {
         self.sections.insert(section.name, entry.key_place);
+        // In YAML a section whose keys are all commented out is nothing.
+        if entry.node.data == Data::Null {
+            return;
+        }
         let Data::Table(entries) = entry.node.data else {
             let found = entry.node.found();
             let message = format!("expected a section, found {found}");
-            let fault = Fault::new(message).expected(format!("keys: {}", names(section)));
+            let fault = Fault::new(message).expected(format!("the keys {}", names(section)));
             report.add(&entry.node.place, section.name, fault);
             self.suspected.insert(section.name.to_owned());
             return;
@@ -153,7 +157,9 @@ impl Given {
         }
         let nearest = nearest_key(section, &entry.key);
         self.suspected.extend(nearest.clone());
-        let fault = Fault::new("unknown key")
+        let is_section = section.name.is_empty() && matches!(entry.node.data, Data::Table(_));
+        let noun = if is_section { "section" } else { "key" };
+        let fault = Fault::new(format!("unknown {noun}"))
             .expected(format!("one of {}", names(section)))
             .nearest(nearest);
         let shown: String = entry.key.chars().take(80).collect();

@@ -15,7 +15,7 @@ use crate::report::Report;
 pub(crate) fn toml_document(text: &str, report: &mut Report) -> Option<Node> {
     let lines = Lines::new(text);
     if let Some(byte) = too_deep(text) {
-        report.add(&lines.place(byte), "", depth_problem());
+        report.add(&lines.place(byte), "", depth_fault());
         return None;
     }
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -25,12 +25,11 @@ pub(crate) fn toml_document(text: &str, report: &mut Report) -> Option<Node> {
         let place = lines.place(span.start);
         if error.message().starts_with("duplicate key") {
             let key = text.get(span).unwrap_or_default();
-            report.add(&place, "", Fault::new(format!("duplicate key {key}")));
+            report.add(&place, "", Fault::new(format!("duplicate key: {key}")));
         } else if usable {
             // Later ones are often consequences of the first.
             usable = false;
-            let message = format!("TOML syntax: {}", error.message());
-            report.add(&place, "", Fault::new(message));
+            report.add(&place, "", syntax_fault(error.message()));
         }
     }
     usable.then(|| Node {
@@ -70,7 +69,17 @@ fn too_deep(text: &str) -> Option<usize> {
     None
 }
 
-fn depth_problem() -> Fault {
+/// The parser's words, which may end in what it expected.
+fn syntax_fault(message: &str) -> Fault {
+    match message.split_once(", expected ") {
+        Some((message, expected)) => {
+            Fault::new(format!("TOML syntax: {message}")).expected(expected)
+        }
+        None => Fault::new(format!("TOML syntax: {message}")),
+    }
+}
+
+fn depth_fault() -> Fault {
     Fault::new(format!("nested more than {DEPTH_LIMIT} levels deep"))
 }
 

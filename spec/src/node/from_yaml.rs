@@ -66,15 +66,7 @@ impl Builder<'_> {
         match event {
             Event::DocumentStart(_) => return self.start_document(place),
             Event::Scalar(text, style, _, tag) => self.scalar(&text, style, tag.as_deref(), place),
-            Event::Alias(_) => {
-                let fault = Fault::new("aliases are not accepted in a job file");
-                self.report
-                    .add(place, "", fault.hint("write the value out"));
-                self.close(Node {
-                    data: Data::Null,
-                    place: place.clone(),
-                });
-            }
+            Event::Alias(_) => self.refuse_alias(place),
             Event::SequenceStart(_, tag) => {
                 self.refuse_own_tag(tag.as_deref(), place);
                 let items = Vec::new();
@@ -144,7 +136,7 @@ impl Builder<'_> {
                 self.report.add(place, "", fault.hint("write the keys out"));
                 name = None;
             } else if entries.len() < MOST_KEYS && entries.iter().any(|entry| entry.key == text) {
-                let fault = Fault::new(format!("duplicate key {text}"));
+                let fault = Fault::new(format!("duplicate key: {text}"));
                 self.report.add(place, "", fault);
                 name = None;
             }
@@ -162,6 +154,19 @@ impl Builder<'_> {
             data,
             place: place.clone(),
         });
+    }
+
+    /// Leaves the value out, and the key with it.
+    fn refuse_alias(&mut self, place: &Place) {
+        let fault = Fault::new("aliases are not accepted in a job file");
+        self.report
+            .add(place, "", fault.hint("write the value out"));
+        if let Some(Open::Table { key, .. }) = self.open.last_mut() {
+            *key = match key {
+                Some(_) => None,
+                None => Some((None, place.clone())),
+            };
+        }
     }
 
     fn refuse_own_tag(&mut self, tag: Option<&Tag>, place: &Place) {
