@@ -25,8 +25,12 @@ impl Files {
     pub(crate) fn file(&self, node: &Node) -> Result<PathBuf, Fault> {
         let path = self.find(node, written(node, "the path of a file")?)?;
         if self.check && !path.is_file() {
-            let message = format!("{} is a folder", path.display());
-            return Err(Fault::new(message));
+            let noun = if path.is_dir() {
+                "a folder"
+            } else {
+                "no regular file"
+            };
+            return Err(Fault::new(format!("{} is {noun}", path.display())));
         }
         Ok(path)
     }

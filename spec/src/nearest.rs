@@ -5,7 +5,7 @@ use strsim::damerau_levenshtein;
 use crate::schema::{SECTIONS, Section};
 
 /// What other fine-tuning tools call our keys.
-const OTHER_NAMES: &[(&str, &str)] = &[
+pub(crate) const OTHER_NAMES: &[(&str, &str)] = &[
     ("base_model", "model.base"),
     ("model_name_or_path", "model.base"),
     ("tokenizer_name_or_path", "model.tokenizer"),

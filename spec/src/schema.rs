@@ -7,6 +7,8 @@ use std::fmt;
 
 mod keys;
 mod reference;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use keys::SECTIONS;
 pub use reference::reference;

@@ -169,21 +169,10 @@ impl Given {
     fn take_override(&mut self, one: Override) {
         let place = one.node.place.clone();
         if let Some(section) = one.path.split_once('.').and_then(|(name, _)| section(name)) {
-            self.sections
-                .entry(section.name)
-                .or_insert_with(|| place.clone());
+            let known = self.sections.entry(section.name);
+            known.or_insert_with(|| place.clone());
         }
-        for rivals in RIVALS
-            .iter()
-            .filter(|rivals| rivals.contains(&one.path.as_str()))
-        {
-            for rival in rivals.iter().filter(|rival| **rival != one.path) {
-                let is_files = |(place, _): &(Place, Node)| !matches!(place, Place::Set(_));
-                if self.values.get(*rival).is_some_and(is_files) {
-                    self.values.remove(*rival);
-                }
-            }
-        }
+        self.remove_rivals(&one.path);
         let Some(pattern) = one.pattern else {
             self.values.insert(one.path, (place, one.node));
             return;
@@ -193,24 +182,27 @@ impl Given {
             key_place: place.clone(),
             node: one.node,
         };
-        match self.values.get_mut(&one.path) {
-            Some((
-                _,
-                Node {
-                    data: Data::Table(entries),
-                    ..
-                },
-            )) => {
-                entries.retain(|other| other.key != entry.key);
-                entries.push(entry);
-            }
-            _ => {
-                let data = Data::Table(vec![entry]);
-                let node = Node {
-                    data,
-                    place: place.clone(),
-                };
-                self.values.insert(one.path, (place, node));
+        if let Some((_, node)) = self.values.get_mut(&one.path)
+            && let Data::Table(entries) = &mut node.data
+        {
+            entries.retain(|other| other.key != entry.key);
+            entries.push(entry);
+            return;
+        }
+        let node = Node {
+            data: Data::Table(vec![entry]),
+            place: place.clone(),
+        };
+        self.values.insert(one.path, (place, node));
+    }
+
+    /// Takes the file's rivals of a `--set` out.
+    fn remove_rivals(&mut self, path: &str) {
+        let groups = RIVALS.iter().filter(|group| group.contains(&path));
+        for rival in groups.copied().flatten().filter(|rival| **rival != path) {
+            let is_files = |(place, _): &(Place, Node)| !matches!(place, Place::Set(_));
+            if self.values.get(*rival).is_some_and(is_files) {
+                self.values.remove(*rival);
             }
         }
     }
