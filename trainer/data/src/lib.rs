@@ -4,4 +4,15 @@
 //! without a trained token is an error or is reported, never silently kept. Absent on purpose:
 //! tensors, model files, randomness with state.
 
+pub mod dataset;
+pub mod doctor;
+mod format;
+mod labelling;
+pub mod order;
+pub mod plan;
+mod record;
 pub mod sample;
+pub mod template;
+pub mod tokenizer;
+
+pub use record::FileError;

@@ -15,7 +15,7 @@ pub struct Sample {
     pub labels: Vec<i64>,
     /// Bytes of text behind the tokens that count; `None` where the text is not known.
     pub trained_bytes: Option<usize>,
-    /// Where it came from: index into the data set's files, and line or row from 1.
+    /// Where it came from: index into the data set's files, and line or row, from 1.
     pub origin: Origin,
 }
 
@@ -24,13 +24,17 @@ pub struct Sample {
 pub struct Origin {
     /// Index into the list of files.
     pub file: usize,
-    /// Line (text files) or row (csv, parquet), from 1.
+    /// Line (jsonl, csv), or element or row (json, parquet), from 1.
     pub line: usize,
 }
 
 impl Sample {
     /// Tokens that count in the loss: labelled positions but the first.
     pub fn trained_tokens(&self) -> usize {
-        self.labels.iter().skip(1).filter(|&&label| label != IGNORED).count()
+        self.labels
+            .iter()
+            .skip(1)
+            .filter(|&&label| label != IGNORED)
+            .count()
     }
 }
