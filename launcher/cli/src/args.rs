@@ -1,0 +1,338 @@
+//! The command line's grammar and its help texts.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use schliff_spec::job::{BaseModel, DataFormat};
+use schliff_spec::request::MergeDtype;
+
+/// Fine-tunes language models with LoRA, and shows what it did.
+#[derive(Debug, Parser)]
+#[command(name = "schliff", version, max_term_width = 100, after_help = TOP_EXAMPLES)]
+pub(crate) struct Args {
+    /// Colour: auto, always or never; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true, help_heading = "Global options")]
+    pub(crate) color: Color,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Fine-tune as a job file says, and compare with the base model
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Validate a job file and print the plan, without training
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Examine the data of a job: what is trained, cut, dropped or doubled
+    #[command(after_help = DATA_EXAMPLES)]
+    Data(DataArgs),
+    /// Measure loss and perplexity of a text or a data file
+    #[command(after_help = EVAL_EXAMPLES)]
+    Eval(EvalArgs),
+    /// Answer a prompt, greedily
+    #[command(after_help = GENERATE_EXAMPLES)]
+    Generate(GenerateArgs),
+    /// Add an adapter into its base model and write an HF directory
+    #[command(after_help = MERGE_EXAMPLES)]
+    Merge(MergeArgs),
+    /// Print a job with every default filled in
+    #[command(after_help = CONFIG_EXAMPLES)]
+    Config(ConfigArgs),
+}
+
+/// A job file with what the command line changes in it.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct JobArgs {
+    /// Job file, TOML or YAML
+    #[arg(value_name = "JOB")]
+    pub(crate) path: PathBuf,
+    /// Override one key of the job file; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Job")]
+    pub(crate) sets: Vec<String>,
+}
+
+/// How the result is printed.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Print the result as one JSON object on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A base model and what lies on top of it.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct ModelArgs {
+    /// Base model: gguf:PATH, a .gguf file, or an HF directory
+    #[arg(long, value_name = "BASE", value_parser = base_model)]
+    pub(crate) base: BaseModel,
+    /// PEFT directory on top of the base model
+    #[arg(long, value_name = "DIR")]
+    pub(crate) adapter: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    /// Ranks that train together; only 1 so far
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Job")]
+    pub(crate) ranks: usize,
+    /// Folder of the result [default: runs/NAME OF THE JOB]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace an earlier result in that folder
+    #[arg(long, help_heading = "Output")]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DataArgs {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    /// Samples to show with their trained tokens marked
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Output")]
+    pub(crate) samples: usize,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct EvalArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) input: EvalInputArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Exactly one of a text and a data file.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Input")]
+#[group(skip)]
+#[command(group(ArgGroup::new("input").required(true).args(["text", "data"])))]
+pub(crate) struct EvalInputArgs {
+    /// Text to measure
+    #[arg(long, value_name = "TEXT", conflicts_with = "format")]
+    pub(crate) text: Option<String>,
+    /// Data file to measure: jsonl, json, csv or parquet
+    #[arg(long, value_name = "FILE", requires = "format")]
+    pub(crate) data: Option<PathBuf>,
+    /// Layout of the samples in the data file
+    #[arg(long, value_name = "FORMAT", value_parser = data_format(), requires = "data")]
+    pub(crate) format: Option<DataFormat>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GenerateArgs {
+    /// The prompt, or - to read it from standard input
+    #[arg(value_name = "PROMPT")]
+    pub(crate) prompt: String,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Longest answer, in tokens
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 128,
+        help_heading = "Generation"
+    )]
+    pub(crate) max_new_tokens: usize,
+    /// Take the prompt as it is, without the model's chat template
+    #[arg(long, help_heading = "Generation")]
+    pub(crate) raw: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct MergeArgs {
+    /// Base model: gguf:PATH, a .gguf file, or an HF directory
+    #[arg(long, value_name = "BASE", value_parser = base_model, help_heading = "Model")]
+    pub(crate) base: BaseModel,
+    /// PEFT directory to add into the base model
+    #[arg(long, value_name = "DIR", help_heading = "Model")]
+    pub(crate) adapter: PathBuf,
+    /// Folder to write; must be empty or absent
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) out: PathBuf,
+    /// Number format of the merged weights
+    #[arg(long, value_name = "DTYPE", default_value = "bf16", value_parser = merge_dtype())]
+    #[arg(help_heading = "Output")]
+    pub(crate) dtype: MergeDtype,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    /// Show where each value comes from: default, file or --set
+    #[arg(long, help_heading = "Output")]
+    pub(crate) origin: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Reads `--base`: `gguf:PATH`, a path that ends in `.gguf`, or a folder.
+fn base_model(text: &str) -> Result<BaseModel, String> {
+    if let Some(path) = text.strip_prefix("gguf:") {
+        return if path.is_empty() {
+            Err("gguf: lacks a path".into())
+        } else {
+            Ok(BaseModel::Gguf(path.into()))
+        };
+    }
+    if let Some((scheme @ ("hf" | "s3"), _)) = text.split_once(':') {
+        return Err(format!(
+            "{scheme}: addresses are not fetched yet; give a GGUF file or an HF directory on disk"
+        ));
+    }
+    if text.to_ascii_lowercase().ends_with(".gguf") {
+        return Ok(BaseModel::Gguf(text.into()));
+    }
+    Ok(BaseModel::HfDirectory(text.into()))
+}
+
+fn data_format() -> impl TypedValueParser<Value = DataFormat> {
+    named([
+        ("alpaca", DataFormat::Alpaca),
+        ("messages", DataFormat::Messages),
+        ("sharegpt", DataFormat::Sharegpt),
+        ("prompt-completion", DataFormat::PromptCompletion),
+        ("text", DataFormat::Text),
+        ("tokens", DataFormat::Tokens),
+    ])
+}
+
+fn merge_dtype() -> impl TypedValueParser<Value = MergeDtype> {
+    named([
+        ("f32", MergeDtype::F32),
+        ("bf16", MergeDtype::Bf16),
+        ("f16", MergeDtype::F16),
+    ])
+}
+
+/// A parser for a closed set of words, as the job file writes them.
+fn named<T, const N: usize>(words: [(&'static str, T); N]) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words.map(|(word, _)| word)).try_map(move |word| {
+        words
+            .iter()
+            .find(|(name, _)| *name == word)
+            .map(|(_, value)| *value)
+            .ok_or("unknown word")
+    })
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  schliff check job.toml                 what would happen, how long, how much memory
+  schliff run job.toml                   train; the result goes to runs/<name of the job>
+  schliff generate --base model.gguf --adapter runs/my-job/adapter \"Mach das Licht an\"
+
+Exit codes:
+  0 ok   1 the job failed   2 usage or job file   70 a defect in schliff   130 interrupted";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  schliff run job.toml
+  schliff run job.toml --set training.lr=1e-4 --set adapter.rank=8 --out runs/lower-lr
+  schliff run job.toml --json > result.json
+
+The folder receives adapter/ (a PEFT directory), metrics.jsonl (one line a step) and summary.json.
+Ctrl-C stops after the step at work and keeps the adapter; a second Ctrl-C stops at once.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  schliff check job.toml
+  schliff check job.toml --set training.batch_samples=16 --json
+
+All problems of the job file are reported at once, each with its place. The time is an estimate from
+a short probe on this machine.";
+
+const DATA_EXAMPLES: &str = "\
+Examples:
+  schliff data job.toml
+  schliff data job.toml --samples 10
+
+Trained tokens are green, or stand between \u{27e6} and \u{27e7} where there is no colour.";
+
+const EVAL_EXAMPLES: &str = "\
+Examples:
+  schliff eval --base model.gguf --text \"Water boils at 100 degrees.\"
+  schliff eval --base model.gguf --adapter runs/my-job/adapter --data d.jsonl --format messages";
+
+const GENERATE_EXAMPLES: &str = "\
+Examples:
+  schliff generate --base model.gguf \"What is the capital of France?\"
+  schliff generate --base model.gguf --adapter runs/my-job/adapter - < prompt.txt";
+
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  schliff merge --base model.gguf --adapter runs/my-job/adapter --out merged
+  schliff merge --base models/qwen3 --adapter runs/my-job/adapter --out merged --dtype f32
+
+The report says how many weights changed and how much was lost to rounding.";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  schliff config job.toml
+  schliff config job.toml --set training.lr=1e-4 --origin";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_base_is_a_gguf_file_or_a_folder() {
+        assert_eq!(
+            base_model("gguf:m/x.bin"),
+            Ok(BaseModel::Gguf("m/x.bin".into()))
+        );
+        assert_eq!(
+            base_model("m/x.GGUF"),
+            Ok(BaseModel::Gguf("m/x.GGUF".into()))
+        );
+        assert_eq!(
+            base_model("models/qwen"),
+            Ok(BaseModel::HfDirectory("models/qwen".into()))
+        );
+        assert!(base_model("gguf:").is_err());
+        assert!(base_model("hf:org/name").is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! How a verb ends: an exit code, or an error ready to print.
+
+use schliff_spec::event::Failure;
+use schliff_spec::exit::ExitCode;
+use schliff_spec::problem::Problems;
+
+use crate::terminal;
+
+/// What every verb returns.
+pub(crate) type Outcome = Result<ExitCode, CliError>;
+
+/// A verb's failure: the exit code, and the report for people.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    /// The process's exit code.
+    pub(crate) exit: ExitCode,
+    report: Box<Report>,
+}
+
+/// What went wrong, in the order in which it is printed.
+#[derive(Debug, Default)]
+struct Report {
+    /// The failed operation and its object; several lines are allowed.
+    error: String,
+    /// Causes, outermost first.
+    causes: Vec<String>,
+    /// Last lines that the trainer wrote for people.
+    last_lines: Vec<String>,
+    /// Folder of what could be saved, if anything was.
+    saved: Option<String>,
+    /// What the user can do.
+    hint: Option<String>,
+}
+
+impl CliError {
+    /// An error with nothing but its first line.
+    pub(crate) fn new(exit: ExitCode, error: impl Into<String>) -> Self {
+        let report = Report {
+            error: error.into(),
+            ..Report::default()
+        };
+        Self {
+            exit,
+            report: Box::new(report),
+        }
+    }
+
+    /// The user must change a file or a flag.
+    pub(crate) fn usage(error: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, error)
+    }
+
+    /// A defect in Schliff.
+    pub(crate) fn bug(error: impl Into<String>) -> Self {
+        Self::new(ExitCode::Bug, error)
+    }
+
+    /// Adds the cause below the first line.
+    pub(crate) fn caused_by(mut self, cause: impl ToString) -> Self {
+        self.report.causes.push(cause.to_string());
+        self
+    }
+
+    /// Adds what the user can do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.report.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the last lines of the trainer's standard error.
+    pub(crate) fn last_lines(mut self, lines: Vec<String>) -> Self {
+        self.report.last_lines = lines;
+        self
+    }
+
+    /// The text for standard error, coloured where that is a terminal.
+    pub(crate) fn render(&self) -> String {
+        let Report {
+            error,
+            causes,
+            last_lines,
+            saved,
+            hint,
+        } = &*self.report;
+        let mut lines = vec![format!("{} {error}", terminal::red("error:"))];
+        lines.extend(causes.iter().map(|cause| format!("caused by: {cause}")));
+        if !last_lines.is_empty() {
+            lines.push("last lines of the trainer:".into());
+            lines.extend(last_lines.iter().map(|line| format!("  {line}")));
+        }
+        lines.extend(saved.iter().map(|saved| format!("saved: {saved}")));
+        lines.extend(
+            hint.iter()
+                .map(|hint| format!("{} {hint}", terminal::cyan("hint:"))),
+        );
+        lines.join("\n")
+    }
+}
+
+impl From<Failure> for CliError {
+    fn from(failure: Failure) -> Self {
+        let Failure {
+            error,
+            causes,
+            hint,
+            exit,
+            saved,
+        } = failure;
+        let saved = saved.map(|path| path.display().to_string());
+        let report = Report {
+            error,
+            causes,
+            last_lines: Vec::new(),
+            saved,
+            hint,
+        };
+        Self {
+            exit: exit_code(exit),
+            report: Box::new(report),
+        }
+    }
+}
+
+impl From<Problems> for CliError {
+    /// All problems of a job file; each says its own place and hint.
+    fn from(problems: Problems) -> Self {
+        let text = problems
+            .to_string()
+            .replace("\nerror:", &format!("\n{}", terminal::red("error:")));
+        Self::usage(text.strip_prefix("error: ").unwrap_or(&text))
+    }
+}
+
+/// The exit code behind a number; a number that is none of ours is a defect of the sender.
+fn exit_code(number: i32) -> ExitCode {
+    [ExitCode::JobFailed, ExitCode::Usage, ExitCode::Interrupted]
+        .into_iter()
+        .find(|exit| exit.code() == number)
+        .unwrap_or(ExitCode::Bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_operation_the_causes_and_the_way_out() {
+        let error = CliError::usage("cannot read job file job.toml")
+            .caused_by("No such file or directory")
+            .last_lines(vec!["first".into(), "second".into()])
+            .hint("give the path of a job file");
+        insta::assert_snapshot!(error.render(), @r"
+        error: cannot read job file job.toml
+        caused by: No such file or directory
+        last lines of the trainer:
+          first
+          second
+        hint: give the path of a job file
+        ");
+    }
+
+    #[test]
+    fn unknown_exit_numbers_are_defects() {
+        assert_eq!(exit_code(2), ExitCode::Usage);
+        assert_eq!(exit_code(0), ExitCode::Bug);
+        assert_eq!(exit_code(99), ExitCode::Bug);
+    }
+}

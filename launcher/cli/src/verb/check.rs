@@ -1,0 +1,108 @@
+//! `schliff check`: what a job would do, without doing it.
+
+use schliff_spec::request::Request;
+use serde_json::{Value, json};
+
+use super::run::trained_parameters;
+use crate::answer::Fields;
+use crate::args::CheckArgs;
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::{figures, job, table, terminal, trainer};
+
+pub(crate) fn check(args: CheckArgs) -> Outcome {
+    let job = match job::load(&args.job) {
+        Ok(loaded) => loaded.job,
+        Err(problems) => {
+            if args.output.json {
+                terminal::json(&json!({ "problems": problems }))?;
+            }
+            return Err(problems.into());
+        }
+    };
+    let request = Request::Check { job: Box::new(job) };
+    let answer = trainer::ask(&request, &mut Progress::new())?;
+    if args.output.json {
+        terminal::json(&answer.result)?;
+    } else {
+        terminal::data(&plan(&answer.result))?;
+    }
+    Ok(answer.exit)
+}
+
+/// The plan as a list of figures, warnings last.
+fn plan(result: &Value) -> String {
+    let fields = Fields(result);
+    let mut rows = Vec::new();
+    let mut row = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
+    row("samples", fields.count("samples").map(figures::count));
+    row("steps", fields.count("steps").map(figures::count));
+    row("tokens", fields.count("tokens").map(figures::count));
+    row("trained", trained_parameters(fields));
+    row("modules", adapted_modules(fields));
+    row(
+        "adapter",
+        fields.number("adapter_bytes").map(figures::bytes),
+    );
+    row(
+        "memory",
+        fields
+            .number("memory_bytes_estimate")
+            .map(|memory| format!("about {}", figures::bytes(memory))),
+    );
+    row(
+        "work",
+        fields
+            .number("flops")
+            .map(|flops| format!("{}FLOP", figures::si(flops))),
+    );
+    row(
+        "speed",
+        fields
+            .number("probe_tokens_per_s")
+            .map(|speed| format!("{} tok/s, measured", figures::rate(speed))),
+    );
+    row(
+        "time",
+        fields
+            .number("seconds_estimate")
+            .map(|time| format!("about {}", figures::span(time))),
+    );
+    let mut text = table::list(&rows);
+    for warning in fields.list("warnings").iter().filter_map(Value::as_str) {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    text
+}
+
+/// How many modules carry an adapter, whether the trainer sends a number or the names.
+fn adapted_modules(fields: Fields<'_>) -> Option<String> {
+    let number = fields.count("adapted_modules");
+    let names = fields.list("adapted_modules").len() as u64;
+    number
+        .or((names > 0).then_some(names))
+        .map(|modules| format!("{} adapted", figures::count(modules)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_is_a_list_of_figures() {
+        let result = json!({
+            "samples": 4000, "steps": 250, "tokens": 512_000,
+            "trainable_parameters": 2_442_240, "base_parameters": 134_515_008,
+            "adapted_modules": 210, "adapter_bytes": 9_823_216,
+            "memory_bytes_estimate": 2_100_000_000_u64, "flops": 2.75e14,
+            "probe_tokens_per_s": 812.4, "seconds_estimate": 630.2,
+            "warnings": ["3 samples are cut at 512 tokens"]
+        });
+        insta::assert_snapshot!(plan(&result));
+    }
+
+    #[test]
+    fn absent_figures_are_left_out() {
+        assert_eq!(plan(&json!({"steps": 7})), "steps  7\n");
+    }
+}

@@ -1,0 +1,7 @@
+//! `schliff` as a process, with a scripted stand-in for the trainer.
+
+mod help;
+mod plumbing;
+mod signals;
+mod stage;
+mod verbs;
