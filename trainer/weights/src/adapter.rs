@@ -6,6 +6,7 @@
 
 mod config;
 mod config_json;
+mod fit;
 mod modules;
 mod read;
 mod write;

@@ -5,6 +5,7 @@
 
 mod hf;
 mod keys;
+mod layers;
 mod rope;
 
 /// Families that are read.

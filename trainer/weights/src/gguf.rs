@@ -155,6 +155,9 @@ fn read_entry(cursor: &mut Cursor) -> Result<Entry, WeightsError> {
         let (Some(size), Some(product)) = (size, product) else {
             return Err(cursor.tensor(&name, "its dimensions overflow"));
         };
+        if size == 0 {
+            return Err(cursor.tensor(&name, "has a dimension of 0"));
+        }
         shape.push(size);
         weights = product;
     }

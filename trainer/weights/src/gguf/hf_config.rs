@@ -4,18 +4,16 @@
 //! rules; and merge can write it beside the weights. Keys are transformers 4's, which version 5
 //! reads too. Values that GGUF leaves out are those that llama.cpp assumes.
 
+mod gemma;
+mod source;
+
 use serde_json::{Map, Value, json};
 
 use super::{GgufFile, MetadataValue, rope_factors};
 use crate::error::{TensorProblem, WeightsError};
+use source::Source;
 
 const ROPE_FACTORS: &str = "rope_freqs.weight";
-/// Layers between two global ones in Gemma 3, as llama.cpp assumes.
-const GEMMA3_PATTERN: usize = 6;
-/// Layers of the two Gemma models whose scores are not scaled by the head's width.
-const GEMMA2_27B_LAYERS: usize = 46;
-const GEMMA3_27B_LAYERS: usize = 62;
-
 /// The synthesised `config.json`.
 pub(crate) fn hf_config(gguf: &GgufFile) -> Result<Value, WeightsError> {
     let architecture = gguf
@@ -26,11 +24,12 @@ pub(crate) fn hf_config(gguf: &GgufFile) -> Result<Value, WeightsError> {
     })?;
     let source = Source { gguf, architecture };
     source.refuse_what_cannot_be_computed()?;
+    let window = source
+        .size_if_given("attention.sliding_window")?
+        .filter(|window| *window > 0);
     let (model_type, class) = match architecture {
         // Converters write Mistral as "llama"; a window is the only difference.
-        "llama" if source.optional("attention.sliding_window").is_some() => {
-            ("mistral", "MistralForCausalLM")
-        }
+        "llama" if window.is_some() => ("mistral", "MistralForCausalLM"),
         "llama" => ("llama", "LlamaForCausalLM"),
         "qwen2" => ("qwen2", "Qwen2ForCausalLM"),
         "qwen3" => ("qwen3", "Qwen3ForCausalLM"),
@@ -55,7 +54,6 @@ pub(crate) fn hf_config(gguf: &GgufFile) -> Result<Value, WeightsError> {
     match model_type {
         "llama" => source.llama_biases(&mut config),
         "mistral" => {
-            let window = source.size("attention.sliding_window")?;
             config.insert("sliding_window".into(), json!(window));
         }
         "gemma2" | "gemma3_text" => source.gemma(&mut config)?,
@@ -65,54 +63,7 @@ pub(crate) fn hf_config(gguf: &GgufFile) -> Result<Value, WeightsError> {
     Ok(Value::Object(config))
 }
 
-struct Source<'a> {
-    gguf: &'a GgufFile,
-    architecture: &'a str,
-}
-
 impl Source<'_> {
-    fn key(&self, name: &str) -> String {
-        format!("{}.{name}", self.architecture)
-    }
-
-    fn optional(&self, name: &str) -> Option<&MetadataValue> {
-        self.gguf.get(&self.key(name))
-    }
-
-    fn fail(&self, name: &str, problem: impl Into<String>) -> WeightsError {
-        WeightsError::setting(self.gguf.path(), self.key(name), problem)
-    }
-
-    fn size(&self, name: &str) -> Result<usize, WeightsError> {
-        self.size_if_given(name)?
-            .ok_or_else(|| self.fail(name, "missing"))
-    }
-
-    fn size_if_given(&self, name: &str) -> Result<Option<usize>, WeightsError> {
-        let Some(value) = self.optional(name) else {
-            return Ok(None);
-        };
-        let size = value.as_u64().filter(|size| *size <= u64::from(u32::MAX));
-        match size {
-            Some(size) => Ok(Some(size as usize)),
-            None => Err(self.fail(name, format!("{value}, expected one whole number"))),
-        }
-    }
-
-    fn number_if_given(&self, name: &str) -> Result<Option<f64>, WeightsError> {
-        let Some(value) = self.optional(name) else {
-            return Ok(None);
-        };
-        let number = value.as_f64();
-        number
-            .map(Some)
-            .ok_or_else(|| self.fail(name, format!("{value}, expected a number")))
-    }
-
-    fn is_gemma(&self) -> bool {
-        self.architecture.starts_with("gemma")
-    }
-
     fn refuse_what_cannot_be_computed(&self) -> Result<(), WeightsError> {
         if self
             .size_if_given("expert_count")?
@@ -207,10 +158,6 @@ impl Source<'_> {
         Ok(embedding.shape.first().copied().unwrap_or(0))
     }
 
-    fn has_tensor(&self, name: &str) -> bool {
-        self.gguf.tensors().contains_key(name)
-    }
-
     fn tokens(&self, config: &mut Map<String, Value>) {
         let id = |name: &str| {
             let value = self.gguf.get(&format!("tokenizer.ggml.{name}"))?.as_u64()?;
@@ -284,65 +231,5 @@ impl Source<'_> {
         let feed_forward = self.has_tensor("blk.0.ffn_gate.bias");
         config.insert("attention_bias".into(), json!(attention));
         config.insert("mlp_bias".into(), json!(feed_forward));
-    }
-
-    fn gemma(&self, config: &mut Map<String, Value>) -> Result<(), WeightsError> {
-        let gemma3 = self.architecture == "gemma3";
-        let layers = self.size("block_count")?;
-        let window = self.size_if_given("attention.sliding_window")?;
-        let default_window = if gemma3 { None } else { Some(4096) };
-        let window = window.or(default_window);
-        let window = window.ok_or_else(|| self.fail("attention.sliding_window", "missing"))?;
-        config.insert("sliding_window".into(), json!(window));
-        let pattern = if gemma3 { GEMMA3_PATTERN } else { 2 };
-        let kinds: Vec<&str> = (1..=layers.min(1 << 16))
-            .map(|layer| {
-                if layer.is_multiple_of(pattern) {
-                    "full_attention"
-                } else {
-                    "sliding_attention"
-                }
-            })
-            .collect();
-        config.insert("layer_types".into(), json!(kinds));
-        config.insert(
-            "query_pre_attn_scalar".into(),
-            json!(self.query_scalar(layers, config)?),
-        );
-        for (hf, gguf) in [
-            ("attn_logit_softcapping", "attn_logit_softcapping"),
-            ("final_logit_softcapping", "final_logit_softcapping"),
-        ] {
-            config.insert(hf.into(), json!(self.number_if_given(gguf)?));
-        }
-        if gemma3 {
-            config.insert("rope_local_base_freq".into(), json!(10_000.0));
-        }
-        Ok(())
-    }
-
-    /// What scores are divided by the root of: llama.cpp scales by the head's width except in
-    /// the two 27B models, which it knows by their layers.
-    fn query_scalar(
-        &self,
-        layers: usize,
-        config: &Map<String, Value>,
-    ) -> Result<f64, WeightsError> {
-        if let Some(scale) = self
-            .number_if_given("attention.scale")?
-            .filter(|s| *s > 0.0)
-        {
-            return Ok((1.0 / (scale * scale)).round());
-        }
-        let size = |key: &str| config.get(key).and_then(Value::as_u64).unwrap_or(0) as f64;
-        let big = if self.architecture == "gemma3" {
-            GEMMA3_27B_LAYERS
-        } else {
-            GEMMA2_27B_LAYERS
-        };
-        if layers == big {
-            return Ok(size("hidden_size") / size("num_attention_heads"));
-        }
-        Ok(size("head_dim"))
     }
 }

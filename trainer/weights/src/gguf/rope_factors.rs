@@ -58,22 +58,24 @@ fn divisor(settings: &Llama3Settings, wavelength: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Llama 3.2 1B: theta 500000, head 64, factor 32; values of transformers'
-    /// `_compute_llama3_parameters` (default inverse frequency over the scaled one).
+    /// Llama 3.2 1B (theta 500000, head 64), by transformers' `_compute_llama3_parameters`.
     #[test]
     fn llama_3_2_is_recovered() {
-        let settings = Llama3Settings {
+        let json = include_str!("../../tests/fixtures/llama32_divisors.json");
+        let divisors: Vec<f32> = serde_json::from_str(json).unwrap();
+        let between = divisors
+            .iter()
+            .filter(|divisor| (1.01..31.9).contains(*divisor))
+            .count();
+        assert!(between > 2, "the smooth part is not covered");
+        let expected = Llama3Settings {
             factor: 32.0,
             low_freq_factor: 1.0,
             high_freq_factor: 4.0,
             original_positions: 8192,
         };
-        let divisors: Vec<f32> = (0..32)
-            .map(|i| divisor(&settings, TAU * 500_000_f64.powf(f64::from(i) / 32.0)) as f32)
-            .collect();
-        assert_eq!(divisors[0], 1.0);
-        assert_eq!(divisors[31], 32.0);
-        assert_eq!(recover(&divisors, 500_000.0), Some(settings));
+        assert_eq!(recover(&divisors, 500_000.0), Some(expected));
+        assert_eq!(recover(&divisors, 10_000.0), None);
     }
 
     #[test]
