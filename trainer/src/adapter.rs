@@ -3,3 +3,4 @@
 pub(crate) mod factors;
 pub(crate) mod initial;
 pub mod layout;
+pub mod peft;

@@ -8,5 +8,7 @@ pub mod adapter;
 mod kernel;
 pub mod model;
 mod ops;
+#[cfg(test)]
+mod parity;
 mod tensor;
 pub mod training;

@@ -46,14 +46,17 @@ impl Matrix {
     /// Changes the elements, in place where nobody else holds them.
     pub(crate) fn updated(self, change: impl FnOnce(&mut [f32])) -> Self {
         let mut held = primitive(self.tensor);
+        if held.layout().num_elements() * size_of::<f32>() != held.bytes().len() {
+            held = held.to_contiguous();
+        }
         change(held.storage_mut());
         Self { tensor: Tensor::from_primitive::<Flex>(held), rows: self.rows, cols: self.cols }
     }
 
-    /// A copy of some rows.
-    pub(crate) fn row_range(&self, rows: Range<usize>) -> Self {
-        let elements = self.elements()[rows.start * self.cols..rows.end * self.cols].to_vec();
-        Self::new(rows.len(), self.cols, elements)
+    /// Some rows, sharing the elements.
+    pub(crate) fn row_view(&self, rows: Range<usize>) -> Self {
+        let tensor = self.tensor.clone().narrow(0, rows.start, rows.len());
+        Self { tensor, rows: rows.len(), cols: self.cols }
     }
 }
 
@@ -66,7 +69,11 @@ impl Deref for Elements {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        self.primitive.storage()
+        let all: &[f32] = self.primitive.storage();
+        match self.primitive.layout().contiguous_offsets() {
+            Some((start, end)) => &all[start..end],
+            None => unreachable!("a matrix with gaps between its rows"),
+        }
     }
 }
 
@@ -88,6 +95,16 @@ mod tests {
         let second = first.clone().updated(|data| data[0] = 9.0);
         assert_eq!(first.elements()[0], 1.0);
         assert_eq!(second.elements()[0], 9.0);
+    }
+
+    #[test]
+    fn a_view_of_rows_shares_them_until_it_is_updated() {
+        let whole = Matrix::new(3, 2, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let view = whole.row_view(1..3);
+        assert_eq!(view.elements().as_ptr(), &raw const whole.elements()[2]);
+        let changed = view.updated(|data| data[0] = 9.0);
+        assert_eq!(*changed.elements(), [9.0, 4.0, 5.0, 6.0]);
+        assert_eq!(*whole.elements(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     }
 
     #[test]

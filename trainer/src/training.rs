@@ -7,3 +7,4 @@
 pub(crate) mod leaves;
 pub mod optimizer;
 pub mod schedule;
+pub mod step;

@@ -4,6 +4,9 @@
 //! step's threads share them without locks.
 
 use super::layout::{Kind, Layout};
+use crate::kernel::rms_norm::row_squares;
+use crate::model::projection::Part;
+use crate::ops;
 use crate::tensor::Matrix;
 
 /// Factors of one adapted layer.
@@ -75,11 +78,12 @@ impl<'a> Adapter<'a> {
 
 /// `|W + s B A|` row by row, without forming the product: with `C = W A^T` and `G = A A^T`,
 /// `|w_i|^2 + 2 s b_i . c_i + s^2 b_i G b_i`.
-pub(crate) fn row_norms(weight: &Matrix, factors: &Factors) -> Vec<f32> {
+pub(crate) fn row_norms(weight: &Matrix, part: &Part, factors: &Factors) -> Vec<f32> {
     let Factors { a, b, scale, .. } = factors;
-    let projected = crate::ops::linear(weight, a).elements().to_vec();
-    let gram = crate::ops::linear(a, a).elements().to_vec();
-    let squares = crate::kernel::rms_norm::row_squares(&weight.elements(), weight.cols());
+    let weight = weight.row_view(part.columns.clone());
+    let projected = ops::linear(&weight, a).elements().to_vec();
+    let gram = ops::linear(a, a).elements().to_vec();
+    let squares = part.row_squares.get_or_init(|| row_squares(&weight.elements(), weight.cols()));
     let (rank, s) = (a.rows(), f64::from(*scale));
     let b = b.elements();
     let rows = squares.iter().zip(projected.chunks_exact(rank)).zip(b.chunks_exact(rank));

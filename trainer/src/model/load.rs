@@ -1,5 +1,7 @@
 //! From model files to the network in memory.
 
+use std::sync::OnceLock;
+
 use schliff_weights::base::BaseWeights;
 use schliff_weights::config::{LayerAttention, ModelConfig, Rope};
 use schliff_weights::WeightsError;
@@ -174,7 +176,8 @@ impl Reader<'_> {
             if has_bias {
                 bias.extend(self.base.read_f32(&format!("{name}.bias"))?);
             }
-            parts.push(Part { name, columns: rows..rows + outputs });
+            let columns = rows..rows + outputs;
+            parts.push(Part { name, columns, row_squares: OnceLock::new() });
             (rows, cols) = (rows + outputs, inputs);
         }
         let bias = has_bias.then_some(bias);

@@ -1,8 +1,9 @@
 //! The whole model over one leaf: embedding, blocks, final norm, head and loss.
 
 use super::block::{Block, Norm, Trace};
-use super::projection::Context;
-use crate::adapter::layout::Gradients;
+use super::projection::{Context, Projection};
+use crate::adapter::factors::{Adapter, row_norms};
+use crate::adapter::layout::{Gradients, Layout};
 use crate::kernel::cross_entropy::{self, Head};
 use crate::kernel::rope::RopeTable;
 use crate::ops;
@@ -81,6 +82,19 @@ impl Network {
         let (hidden, _) = self.norm.forward(&hidden, context);
         let weight = self.head_weight(context).0;
         self.head(&weight.elements()).losses(&hidden.elements(), &context.leaf.labels)
+    }
+
+    /// The adapter over this base, cut out of its masters.
+    pub(crate) fn adapter<'a>(&self, layout: &'a Layout, masters: &[f32]) -> Adapter<'a> {
+        Adapter::new(layout, masters, |module, factors| {
+            let name = &layout.modules[module].name;
+            let found = self.projections().find_map(|projection| projection.part(name));
+            found.map_or_else(Vec::new, |(weight, part)| row_norms(weight, part, factors))
+        })
+    }
+
+    fn projections(&self) -> impl Iterator<Item = &Projection> {
+        self.blocks.iter().flat_map(|b| [&b.qkv, &b.output, &b.gate_up, &b.down])
     }
 
     /// Embedded tokens.

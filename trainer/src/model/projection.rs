@@ -5,6 +5,7 @@
 //! weight appears in the backward pass only as a factor, never as something to differentiate.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::batch::Leaf;
 use crate::adapter::factors::{Adapter, Factors};
@@ -25,8 +26,10 @@ pub(crate) struct Projection {
 pub(crate) struct Part {
     /// Full module name.
     pub(crate) name: String,
-    /// Its outputs among the stacked ones.
+    /// Its outputs among the stacked ones: rows of the weight, columns of the result.
     pub(crate) columns: Range<usize>,
+    /// Sums of squares of its weight's rows, computed when DoRA first asks.
+    pub(crate) row_squares: OnceLock<Vec<f32>>,
 }
 
 /// Dropout of a training step; evaluation has none.
@@ -76,6 +79,11 @@ impl Branch<'_> {
 }
 
 impl Projection {
+    /// The stacked weight and the part of that name.
+    pub(crate) fn part(&self, name: &str) -> Option<(&Matrix, &Part)> {
+        self.parts.iter().find(|part| part.name == name).map(|part| (&self.weight, part))
+    }
+
     /// `y` for rows `x`, with what the backward pass needs.
     pub(crate) fn forward(&self, x: &Matrix, context: &Context<'_>) -> (Matrix, Trace) {
         let mut y = ops::linear(x, &self.weight);
@@ -136,7 +144,7 @@ impl Projection {
             return (y, BranchTrace { h, unscaled: Some(unscaled) });
         }
         // PEFT's form under dropout: the base sees x, the row factors act on dropped-out x.
-        let base = ops::linear(&input, &self.weight.row_range(columns.clone()));
+        let base = ops::linear(&input, &self.weight.row_view(columns.clone()));
         let y = ops::zip_columns(y, columns.clone(), &base, |y, base, _| y - base);
         let unscaled = ops::add_linear(base, 0..columns.len(), &h, b, *scale);
         let y = ops::zip_columns(y, columns, &unscaled, |y, u, j| y + rows.factor[j] * u);
@@ -187,7 +195,7 @@ impl Projection {
                 let mut d_input =
                     ops::add_linear_input_gradient(d_input, &Columns::all(&dh), a, 1.0);
                 if let Some((incoming, scaled)) = &direct {
-                    let weight = self.weight.row_range(range.clone());
+                    let weight = self.weight.row_view(range.clone());
                     let extra =
                         ops::zip_columns(scaled.clone(), 0..range.len(), incoming, |s, d, _| s - d);
                     let extra = Columns::all(&extra);

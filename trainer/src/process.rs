@@ -1,0 +1,6 @@
+//! The process around the work: events out, stop requests in, memory and its allocator.
+
+pub mod allocator;
+pub mod interrupt;
+pub mod memory;
+pub mod report;
