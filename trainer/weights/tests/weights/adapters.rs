@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use schliff_weights::adapter::{TargetModules, matches_saved};
 use schliff_weights::{
-    Adapter, AdapterConfig, BaseWeights, Factors, WeightsError, matches_target, read_adapter,
-    write_adapter,
+    Adapter, AdapterConfig, BaseWeights, Factors, ModelConfig, WeightsError, expected_tensors,
+    matches_target, read_adapter, write_adapter,
 };
 use serde_json::{Value, json};
 
@@ -317,4 +318,43 @@ fn adapters_fit_their_base_and_no_other() {
         error.to_string().contains("lm_head.weight: shape [21, 16]"),
         "{error}"
     );
+}
+
+/// SmolLM2-135M, rank 8, all linear modules: the size of the file that PEFT writes.
+#[test]
+fn an_adapter_of_smollm2_has_pefts_size() {
+    let json = read_json(&fixture("configs/smollm2-v4.json"));
+    let base = ModelConfig::from_hf(&json, Path::new("config.json")).unwrap();
+    let config = AdapterConfig::default();
+    let mut modules = BTreeMap::new();
+    for (name, shape) in expected_tensors(&base) {
+        let module = name.strip_suffix(".weight").unwrap();
+        if config.targets(module) {
+            let (outputs, inputs) = (shape[0], shape[1]);
+            let (a, b) = (vec![0.0; 8 * inputs], vec![0.0; outputs * 8]);
+            let factors = Factors {
+                a,
+                b,
+                r: 8,
+                inputs,
+                outputs,
+                magnitude: None,
+            };
+            modules.insert(module.to_owned(), factors);
+        }
+    }
+    let adapter = Adapter {
+        config,
+        modules,
+        saved: BTreeMap::new(),
+    };
+    assert_eq!(
+        (adapter.modules.len(), adapter.parameter_count()),
+        (210, 2_442_240)
+    );
+    adapter.check_fits(Path::new("adapter"), &base).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    write_adapter(&out.path().join("adapter"), &adapter).unwrap();
+    let written = fs::metadata(out.path().join("adapter").join(WEIGHTS)).unwrap();
+    assert_eq!(written.len(), 9_823_216);
 }

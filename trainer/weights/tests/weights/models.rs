@@ -76,6 +76,9 @@ fn a_synthesised_config_reads_back_to_the_same() {
         let again = ModelConfig::from_hf(gguf.hf_config(), gguf.path()).unwrap();
         assert_eq!(again, *gguf.config(), "{name}");
         assert_eq!(gguf.hf_config()["torch_dtype"], "float32");
+        // transformers 5 refuses 8.0 here.
+        let scalar = &gguf.hf_config()["query_pre_attn_scalar"];
+        assert!(scalar.is_null() || *scalar == 8_u64, "{scalar}");
     }
 }
 
