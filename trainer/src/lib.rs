@@ -5,10 +5,36 @@
 //! several ranks, anything that talks to a scheduler.
 
 pub mod adapter;
+pub mod base;
+pub mod bench;
+mod evaluation;
+pub mod failure;
 mod kernel;
 pub mod model;
 mod ops;
 #[cfg(test)]
 mod parity;
+pub mod process;
 mod tensor;
 pub mod training;
+pub mod verb;
+
+use failure::Failure;
+use training::leaves::Workers;
+
+/// The backend in words: name, instruction set, threads.
+pub fn backend() -> String {
+    format!("flex ({}, {} threads)", kernel::simd::instruction_set(), threads())
+}
+
+/// Threads that work: `SCHLIFF_THREADS`, else one for each core this process may use.
+fn threads() -> usize {
+    let wanted = std::env::var("SCHLIFF_THREADS").ok().and_then(|text| text.parse().ok());
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    wanted.filter(|&threads| threads > 0).unwrap_or_else(cores)
+}
+
+/// The threads of a verb.
+fn workers() -> Result<Workers, Failure> {
+    Workers::new(threads()).map_err(Failure::job)
+}

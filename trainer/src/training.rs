@@ -6,5 +6,6 @@
 
 pub(crate) mod leaves;
 pub mod optimizer;
+pub(crate) mod packing;
 pub mod schedule;
 pub mod step;

@@ -56,8 +56,8 @@ pub struct Question {
 /// What turns records into tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Vocabulary<'a> {
-    /// The tokenizer.
-    pub tokenizer: &'a Tokenizer,
+    /// The tokenizer; data that is tokens already needs none.
+    pub tokenizer: Option<&'a Tokenizer>,
     /// The chat template; formats of messages need one.
     pub template: Option<&'a ChatTemplate>,
     /// Stop token, appended to completions and texts.
@@ -75,7 +75,7 @@ pub struct Vocabulary<'a> {
 pub fn load(
     data: &Data,
     files: &[PathBuf],
-    tokenizer: &Tokenizer,
+    tokenizer: Option<&Tokenizer>,
     template: Option<&ChatTemplate>,
     eos: Option<u32>,
     vocab_size: usize,
@@ -89,7 +89,10 @@ pub fn load(
     if data.max_tokens == 0 {
         return Err(DataError::MaxTokens);
     }
-    let special = vocabulary.tokenizer.special_texts();
+    let special = vocabulary
+        .tokenizer
+        .map(Tokenizer::special_texts)
+        .unwrap_or_default();
     let loader = Loader {
         data,
         vocabulary,
@@ -150,7 +153,10 @@ pub fn prompts(
     if matches!(data.format, DataFormat::Text | DataFormat::Tokens) {
         return Err(DataError::NoAnswers);
     }
-    let special = vocabulary.tokenizer.special_texts();
+    let special = vocabulary
+        .tokenizer
+        .map(Tokenizer::special_texts)
+        .unwrap_or_default();
     let loader = Loader {
         data,
         vocabulary,
@@ -250,7 +256,7 @@ impl Loader<'_> {
 
     /// Tokens and mask of an example that is text.
     fn labelled(&self, example: &Example) -> Result<Labelled, String> {
-        let Vocabulary { tokenizer, eos, .. } = self.vocabulary;
+        let (tokenizer, eos) = (self.tokenizer()?, self.vocabulary.eos);
         let all = self.data.loss_on == LossOn::All;
         let encode = |text: &str, parts: &[std::ops::Range<usize>], add_special| {
             Labelled::new(tokenizer, text, parts, add_special).map_err(|error| error.to_string())
@@ -361,8 +367,13 @@ impl Loader<'_> {
         cut
     }
 
+    fn tokenizer(&self) -> Result<&Tokenizer, String> {
+        let missing = "text needs a tokenizer, and the base model has none";
+        self.vocabulary.tokenizer.ok_or_else(|| missing.to_owned())
+    }
+
     fn question(&self, record: Record) -> Result<(Vec<u32>, String), String> {
-        let tokenizer = self.vocabulary.tokenizer;
+        let tokenizer = self.tokenizer()?;
         match self.example(record)? {
             Example::Pair { prompt, completion } => {
                 let mut encoded = tokenizer

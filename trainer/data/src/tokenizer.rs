@@ -179,6 +179,15 @@ impl Tokenizer {
             })
     }
 
+    /// The tokenizer as a `tokenizer.json`.
+    pub fn to_json(&self) -> Result<String, TokenizerError> {
+        self.inner
+            .to_string(true)
+            .map_err(|error| TokenizerError::Vocabulary {
+                reason: error.to_string(),
+            })
+    }
+
     /// Number of tokens, added ones included.
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)

@@ -16,7 +16,7 @@ const TOLERANCE: f32 = 1e-3;
 /// Samples that share a row influence each other.
 #[derive(Debug, Error, PartialEq)]
 #[error("packed samples are not isolated: a token's loss is {packed} in company and {alone} alone")]
-pub struct PackingError {
+pub(crate) struct PackingError {
     packed: f32,
     alone: f32,
 }

@@ -56,7 +56,7 @@ pub(super) fn run(job: &Job, out: &Path, reporter: &Reporter) -> Result<Value, F
         workers: &workers,
         settings: open.step_settings(),
     };
-    let mut run = Run { open, stepper, reporter, output, totals: Totals::default() };
+    let mut run = Run { open: &open, stepper, reporter, output, totals: Totals::default() };
     run.check_packing(&masters)?;
     let baseline = run.measure(None, 0);
     let mut state = State::new(masters);
@@ -65,7 +65,7 @@ pub(super) fn run(job: &Job, out: &Path, reporter: &Reporter) -> Result<Value, F
 }
 
 struct Run<'a> {
-    open: OpenJob<'a>,
+    open: &'a OpenJob<'a>,
     stepper: Stepper<'a>,
     reporter: &'a Reporter,
     output: Output,

@@ -1,0 +1,96 @@
+//! `check`: everything `run` would find out before training, and a measured guess of its cost.
+
+use std::time::Instant;
+
+use schliff_data::sample::Sample;
+use schliff_spec::job::{BatchSize, Job};
+use serde_json::{Value, json};
+
+use super::job::OpenJob;
+use crate::failure::Failure;
+use crate::model::load::network;
+use crate::process::memory::peak_rss_bytes;
+use crate::process::report::Reporter;
+use crate::training::packing;
+use crate::training::step::{State, Stepper};
+use crate::workers;
+
+/// Tokens of the probe, about: a second or two of work on two cores.
+const PROBE_TOKENS: usize = 1024;
+
+/// Plans a job without training it.
+pub(super) fn check(job: &Job, reporter: &Reporter) -> Result<Value, Failure> {
+    let open = OpenJob::open(job, reporter)?;
+    let masters = open.initial_masters()?;
+    reporter.stage("loading the base model");
+    let network = network(&open.base.weights, open.positions()).map_err(Failure::usage)?;
+    let loaded_bytes = peak_rss_bytes();
+    let workers = workers()?;
+    let settings = open.step_settings();
+    let stepper = Stepper { network: &network, layout: &open.layout, workers: &workers, settings };
+    let first: Vec<&Sample> = open.train.samples.iter().take(3).collect();
+    packing::check(&network, &stepper.adapter(&masters), &first).map_err(Failure::job)?;
+    reporter.stage("measuring a short step");
+    let (tokens_per_s, probe_tokens) = probe(&open, &stepper, masters)?;
+    let activations = peak_rss_bytes().saturating_sub(loaded_bytes);
+    let tokens = open.plan.tokens_total();
+    let parameters = open.base.weights.parameter_count();
+    let passes = if job.training.activation_checkpointing { 6 } else { 4 };
+    Ok(json!({
+        "name": job.name,
+        "samples": open.train.samples.len(),
+        "eval_samples": open.eval.as_ref().map(|eval| eval.samples.len()),
+        "steps": open.plan.steps(),
+        "tokens": tokens,
+        "trainable_parameters": open.layout.len,
+        "base_parameters": parameters,
+        "adapted_modules": open.layout.modules.len(),
+        "adapter_bytes": open.layout.len * size_of::<f32>(),
+        "memory_bytes_estimate": memory(&open, loaded_bytes, activations, probe_tokens),
+        "flops": passes as f64 * parameters as f64 * tokens as f64,
+        "flops_formula": format!("{passes} x base parameters x tokens"),
+        "probe_tokens_per_s": tokens_per_s,
+        "seconds_estimate": tokens as f64 / tokens_per_s,
+        "data": open.train.report,
+        "warnings": [],
+    }))
+}
+
+/// Trains a copy on a few samples and times the second of two steps.
+fn probe(
+    open: &OpenJob<'_>,
+    stepper: &Stepper<'_>,
+    masters: Vec<f32>,
+) -> Result<(f64, usize), Failure> {
+    let mut tokens = 0;
+    let mut samples = Vec::new();
+    for sample in &open.train.samples {
+        tokens += sample.input_ids.len();
+        samples.push(sample);
+        if tokens >= PROBE_TOKENS {
+            break;
+        }
+    }
+    let mut state = State::new(masters);
+    let mut seconds = 0.0;
+    for _ in 0..2 {
+        let begun = Instant::now();
+        stepper.step(&mut state, &[samples.clone()]).map_err(Failure::job)?;
+        seconds = begun.elapsed().as_secs_f64();
+    }
+    Ok((tokens as f64 / f64::max(seconds, 1e-9), tokens))
+}
+
+/// Weights as loaded, moments and gradients, and the probe's activations scaled to the rows that
+/// are in flight at one time.
+fn memory(open: &OpenJob<'_>, loaded: u64, activations: u64, probe_tokens: usize) -> u64 {
+    let micro_batch = match open.job.training.batch {
+        BatchSize::Tokens { micro_batch, .. } => micro_batch as u64,
+        BatchSize::Samples { micro_batch, .. } => {
+            micro_batch as u64 * open.train.report.lengths.max as u64
+        }
+    };
+    let in_flight = micro_batch.clamp(1, 2 * PROBE_TOKENS as u64);
+    let parameters = 4 * (open.layout.len * size_of::<f32>()) as u64;
+    loaded + parameters + activations * in_flight / (probe_tokens as u64).max(1)
+}
