@@ -41,7 +41,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Every plain field of an object as a line of a list; lists and objects are left to `--json`.
+/// Every plain field of an object as a line of a list, an object in it as one line. Lists are left
+/// to `--json`.
 pub(crate) fn listing(object: &Value) -> String {
     let line = |(key, value): (&String, &Value)| Some((key.replace('_', " "), figure(key, value)?));
     let rows: Vec<_> = object
@@ -71,6 +72,16 @@ fn figure(key: &str, value: &Value) -> Option<String> {
                 _ if value.is_u64() => figures::count(value.as_u64()?),
                 _ => figures::significant(number),
             })
+        }
+        Value::Object(parts) => {
+            let part = |(key, value): (&String, &Value)| {
+                let plain = !value.is_object() && !value.is_array();
+                plain
+                    .then(|| figure(key, value))
+                    .flatten()
+                    .map(|figure| format!("{key} {figure}"))
+            };
+            Some(parts.iter().filter_map(part).collect::<Vec<_>>().join(", "))
         }
         _ => None,
     }
@@ -103,7 +114,8 @@ mod tests {
     fn a_listing_reads_the_unit_from_the_key() {
         let value = json!({
             "samples": 4000, "padding_share": 0.0175, "largest_change": 3.1e-5, "mean": 12.5,
-            "file_bytes": 2048, "seconds": 75.0, "finite": true, "dtype": "bf16", "worst": [1]
+            "file_bytes": 2048, "seconds": 75.0, "finite": true, "dtype": "bf16", "worst": [1],
+            "lengths": {"min": 3, "mean": 40.5, "histogram": []}
         });
         insta::assert_snapshot!(listing(&value), @r"
         samples         4,000
@@ -114,6 +126,7 @@ mod tests {
         seconds         1m 15s
         finite          yes
         dtype           bf16
+        lengths         min 3, mean 40.50
         ");
     }
 }

@@ -107,6 +107,10 @@ impl Progress {
                 self.bar = ProgressBar::new(metrics.steps as u64)
                     .with_style(style("training  {bar:24} {pos}/{len}  {msg}  ETA {eta}"));
                 self.bar.enable_steady_tick(TICK);
+                // After an evaluation the bar is new, and its steps were not done just now.
+                self.bar
+                    .set_position((metrics.step as u64).saturating_sub(1));
+                self.bar.reset_eta();
             }
             self.bar.set_position(metrics.step as u64);
             let speed = figures::rate(metrics.tokens_per_s);

@@ -36,6 +36,7 @@ fn plan(result: &Value) -> String {
     let mut rows = Vec::new();
     let mut row = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
     row("samples", fields.count("samples").map(figures::count));
+    row("held-out", fields.count("eval_samples").map(figures::count));
     row("steps", fields.count("steps").map(figures::count));
     row("tokens", fields.count("tokens").map(figures::count));
     row("trained", trained_parameters(fields));

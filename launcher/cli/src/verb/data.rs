@@ -8,7 +8,10 @@ use crate::answer::{self, Fields};
 use crate::args::DataArgs;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::{job, terminal, trainer};
+use crate::{figures, job, table, terminal, trainer};
+
+/// Width of the longest bar of the histogram.
+const BAR_COLUMNS: u64 = 40;
 
 pub(crate) fn data(args: DataArgs) -> Outcome {
     let job = Box::new(job::load(&args.job)?.job);
@@ -29,8 +32,14 @@ pub(crate) fn data(args: DataArgs) -> Outcome {
 fn show(result: &Value, color: bool) -> String {
     let fields = Fields(result);
     let mut text = String::new();
-    if let Some(Fields(report)) = fields.object("report") {
-        text.push_str(&answer::listing(report));
+    for (key, what) in [
+        ("report", "training data"),
+        ("eval_report", "held-out data"),
+    ] {
+        if let Some(report) = fields.object(key) {
+            let lengths = report.object("lengths").map_or_else(String::new, histogram);
+            text.push_str(&format!("{what}\n{}{lengths}\n", answer::listing(report.0)));
+        }
     }
     for sample in fields.list("samples") {
         let sample = Fields(sample);
@@ -42,11 +51,40 @@ fn show(result: &Value, color: bool) -> String {
             head
         };
         text.push_str(&format!(
-            "\n{head}\n{}\n",
+            "{head}\n{}\n\n",
             preview(sample.list("tokens"), color)
         ));
     }
-    text
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+/// Samples by length, a bar a bucket; one bucket says nothing that the figures do not.
+fn histogram(lengths: Fields<'_>) -> String {
+    let number = |bucket: &Value, key| Fields(bucket).count(key).unwrap_or(0);
+    let buckets = lengths.list("histogram");
+    let most = buckets
+        .iter()
+        .map(|bucket| number(bucket, "samples"))
+        .max()
+        .unwrap_or(0);
+    if buckets.len() < 2 || most == 0 {
+        return String::new();
+    }
+    let row = |bucket: &Value| {
+        let samples = number(bucket, "samples");
+        let bar = "\u{2588}".repeat((samples * BAR_COLUMNS).div_ceil(most) as usize);
+        let label = format!("up to {}", figures::count(number(bucket, "up_to")));
+        vec![
+            label,
+            figures::count(samples),
+            format!("{bar:<width$}", width = BAR_COLUMNS as usize),
+        ]
+    };
+    format!(
+        "length in tokens\n{}",
+        table::render(&buckets.iter().map(row).collect::<Vec<_>>())
+    )
 }
 
 /// The tokens' text, runs of trained ones green, or between brackets without colour.
@@ -87,7 +125,12 @@ mod tests {
     fn result() -> Value {
         let token = |text: &str, trained: bool| json!({"text": text, "trained": trained});
         json!({
-            "report": {"samples": 4000, "truncated": 3, "padding_share": 0.0175, "worst": []},
+            "report": {"samples": 4000, "truncated": 3, "padding_share": 0.0175, "lengths": {
+                "min": 12, "p50": 40, "max": 71, "mean": 40.5,
+                "histogram": [{"up_to": 16, "samples": 3}, {"up_to": 32, "samples": 0},
+                              {"up_to": 64, "samples": 3900}, {"up_to": 128, "samples": 97}]
+            }},
+            "eval_report": {"samples": 250},
             "samples": [{"origin": "train.jsonl:1", "tokens": [
                 token("<|user|>", false), token("Licht", false), token(" an\n", false),
                 token("{\"on\"", true), token(":1}", true), token("\u{1b}[2J", false)

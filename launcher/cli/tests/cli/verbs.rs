@@ -162,5 +162,8 @@ fn data_shows_what_is_trained() {
     let scene = format!("say '{}'", json!({"event": "done", "result": result}));
     let ended = JobFolder::with("").play(&["data", "job.toml"], &scene);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert_eq!(ended.stdout, "samples  1\n\n-- train.jsonl:1\nLicht⟦ an⟧\n");
+    assert_eq!(
+        ended.stdout,
+        "training data\nsamples  1\n\n-- train.jsonl:1\nLicht⟦ an⟧\n"
+    );
 }
