@@ -275,6 +275,31 @@ fn relative_links_lead_somewhere() {
 }
 
 #[test]
+fn files_named_in_documents_exist() {
+    let root = repository_root();
+    let folders = [
+        "configs/",
+        "docs/",
+        "launcher/",
+        "reference/",
+        "spec/",
+        "tests/",
+        "trainer/",
+    ];
+    let mut missing = Vec::new();
+    for file in markdown_files() {
+        for code in code_spans(&file.text).map(str::trim) {
+            let is_path = folders.iter().any(|folder| code.starts_with(folder));
+            let is_plain = !code.contains([' ', '*', '<', '$', ':']);
+            if is_path && is_plain && !root.join(code).exists() {
+                missing.push(format!("{}: {code}", file.name()));
+            }
+        }
+    }
+    none(missing);
+}
+
+#[test]
 fn no_path_of_a_machine_is_written_down() {
     // In two pieces, so that this file does not break its own rule.
     let homes = ["home", "root", "Users"].map(|name| format!("/{name}/"));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use schliff_spec::job::{BaseModel, DataFormat};
 use schliff_spec::request::MergeDtype;
@@ -221,35 +221,40 @@ fn base_model(text: &str) -> Result<BaseModel, String> {
 }
 
 fn data_format() -> impl TypedValueParser<Value = DataFormat> {
+    let word = PossibleValue::new;
     named([
-        ("alpaca", DataFormat::Alpaca),
-        ("messages", DataFormat::Messages),
-        ("sharegpt", DataFormat::Sharegpt),
-        ("prompt-completion", DataFormat::PromptCompletion),
-        ("text", DataFormat::Text),
-        ("tokens", DataFormat::Tokens),
+        (word("alpaca"), DataFormat::Alpaca),
+        (word("messages"), DataFormat::Messages),
+        (word("sharegpt"), DataFormat::Sharegpt),
+        (
+            word("prompt-completion").alias("prompt_completion"),
+            DataFormat::PromptCompletion,
+        ),
+        (word("text"), DataFormat::Text),
+        (word("tokens"), DataFormat::Tokens),
     ])
 }
 
 fn merge_dtype() -> impl TypedValueParser<Value = MergeDtype> {
+    let word = PossibleValue::new;
     named([
-        ("f32", MergeDtype::F32),
-        ("bf16", MergeDtype::Bf16),
-        ("f16", MergeDtype::F16),
+        (word("f32"), MergeDtype::F32),
+        (word("bf16"), MergeDtype::Bf16),
+        (word("f16"), MergeDtype::F16),
     ])
 }
 
 /// A parser for a closed set of words, as the job file writes them.
-fn named<T, const N: usize>(words: [(&'static str, T); N]) -> impl TypedValueParser<Value = T>
+fn named<T, const N: usize>(words: [(PossibleValue, T); N]) -> impl TypedValueParser<Value = T>
 where
     T: Copy + Send + Sync + 'static,
 {
-    PossibleValuesParser::new(words.map(|(word, _)| word)).try_map(move |word| {
-        words
-            .iter()
-            .find(|(name, _)| *name == word)
+    let names = words.each_ref().map(|(name, _)| name.clone());
+    PossibleValuesParser::new(names).try_map(move |word| {
+        let named = words.iter().find(|(name, _)| name.matches(&word, false));
+        named
             .map(|(_, value)| *value)
-            .ok_or("unknown word")
+            .ok_or("not one of these words")
     })
 }
 
@@ -316,6 +321,19 @@ mod tests {
     #[test]
     fn the_grammar_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_format_may_be_written_as_in_the_job_file_or_in_python() {
+        for format in ["prompt-completion", "prompt_completion"] {
+            let args = [
+                "schliff", "eval", "--base", "b", "--data", "d", "--format", format,
+            ];
+            let Verb::Eval(eval) = Args::try_parse_from(args).expect("parses").verb else {
+                panic!("another verb");
+            };
+            assert_eq!(eval.input.format, Some(DataFormat::PromptCompletion));
+        }
     }
 
     #[test]

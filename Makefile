@@ -1,0 +1,77 @@
+# The front door. Needs GNU make, bash, a Rust toolchain, a C linker, python3 and pip.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+PYTHON ?= python3
+# The programs must end up in target/release, wherever a user's other projects are built.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+unexport CARGO_BUILD_TARGET
+
+SCHLIFF := target/release/schliff
+QUICKSTART_JOB := configs/quickstart/job.toml
+FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
+
+.PHONY: help build quickstart test check bench-train bench parity reference-env clean
+.PHONY: rust-tools python-tools model quickstart-inputs
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+# The whole workspace, so that the tests use the same compiled crates.
+build: rust-tools ## Build target/release/schliff and target/release/schliff-trainer
+	$(CARGO) build --release --locked --workspace
+
+quickstart: rust-tools python-tools ## Fine-tune SmolLM2-135M on German commands: before and after
+	@$(MAKE) -j2 build quickstart-inputs
+	$(SCHLIFF) run $(QUICKSTART_JOB) --out quickstart/out --force
+
+quickstart-inputs: python-tools
+	@$(FETCH_MODEL) --link quickstart/smollm2-135m-instruct.gguf >/dev/null
+	@$(PYTHON) configs/quickstart/build_dataset.py --out quickstart/data
+
+test: rust-tools python-tools ## Run all tests
+	@$(MAKE) -j2 build model
+	SCHLIFF_TEST_SMOLLM2="$$($(FETCH_MODEL))" $(CARGO) test --release --locked --workspace
+
+check: rust-tools ## Check format, lints, licences, layers and house rules
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check licenses bans sources; \
+	 else echo "cargo-deny is not installed: licences are not checked"; fi
+	$(CARGO) test --release --locked -p schliff-tests --test layers --test tidy
+
+bench-train: rust-tools reference-env ## Compare training with torch and PEFT; writes docs/benchmarks/train.md
+	@$(MAKE) -j2 build quickstart-inputs
+	$(PYTHON) reference/bench_train.py
+
+bench: bench-train ## The same as bench-train
+
+parity: rust-tools reference-env ## Test against PEFT itself, in its Python environment
+	@$(MAKE) build
+	SCHLIFF_REFERENCE_PYTHON="$$(reference/setup_env.sh)" \
+	  $(CARGO) test --release --locked -p schliff-tests --test parity
+
+reference-env: python-tools ## Make the Python environment of torch, transformers and PEFT (5.6 GB)
+	@reference/setup_env.sh
+
+clean: ## Remove everything that was built here
+	rm -rf target quickstart
+
+model: python-tools
+	@$(FETCH_MODEL) >/dev/null
+
+define need
+@command -v $(1) >/dev/null || { echo "make: $(1) is not installed; $(2)" >&2; exit 1; }
+endef
+
+rust-tools:
+	$(call need,$(CARGO),see https://rustup.rs)
+	$(call need,cc,on Debian: apt install gcc libc6-dev)
+
+python-tools:
+	$(call need,$(PYTHON),on Debian: apt install python3)
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || command -v pip3 >/dev/null || command -v pip >/dev/null || \
+	  { echo "make: pip is not installed; on Debian: apt install python3-pip" >&2; exit 1; }
