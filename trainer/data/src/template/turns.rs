@@ -108,19 +108,12 @@ impl Search<'_> {
             Some(asked) => asked.len(),
             None => self.start_by_stand_in(turn)?,
         };
-        let answered = self.template.render(&messages[..=turn], tools, false);
-        let end = match answered
-            .ok()
-            .filter(|text| self.text.starts_with(text.as_str()))
-        {
-            Some(answered) => answered.len(),
-            None => self.end_by_stand_in(turn)?,
-        };
+        let end = self.end(turn)?;
         if end < start {
             let reason = "the turn ends before its generation prompt does";
             return Err(TemplateError::Mask { turn, reason });
         }
-        Ok(start..start + self.stop(&self.text[start..end]))
+        Ok(start..start + self.without_space_after_stop(&self.text[start..end]))
     }
 
     /// Start of a turn's text, for generation prompts that say more than a finished turn does.
@@ -134,20 +127,38 @@ impl Search<'_> {
             .ok_or(TemplateError::Mask { turn, reason })
     }
 
-    /// End of a turn, from where the text after it is the same with another text in its place.
-    fn end_by_stand_in(&self, turn: usize) -> Result<usize, TemplateError> {
+    fn end(&self, turn: usize) -> Result<usize, TemplateError> {
+        let Conversation {
+            messages, tools, ..
+        } = self.conversation;
+        let until = &messages[..=turn];
+        let plain = self.template.render(until, tools, false).ok();
+        // Where the flag changes nothing, the next turn's header may stand behind every
+        // conversation, asked for or not, and the end of the rendered text says little.
+        let flagged = plain != self.template.render(until, tools, true).ok();
+        if let Some(plain) = plain.filter(|plain| flagged && self.text.starts_with(plain.as_str()))
+        {
+            return Ok(plain.len());
+        }
         let unclear = |reason| TemplateError::Mask { turn, reason };
         let (_, tail) = self
-            .around(self.conversation.messages, turn)
+            .around(messages, turn)
+            .filter(|(_, tail)| self.text.ends_with(tail.as_str()))
             .ok_or_else(|| unclear("its text cannot be found in the rendered conversation"))?;
-        let (_, stop) = self
-            .around(&self.conversation.messages[..=turn], turn)
-            .ok_or_else(|| unclear("its stop token cannot be found"))?;
-        let stop = stop.trim_end();
-        if !self.text.ends_with(&tail) || !tail.starts_with(stop) {
-            return Err(unclear("the text after it depends on what it says"));
-        }
-        Ok(self.text.len() - tail.len() + stop.len())
+        let (_, last) = self
+            .around(until, turn)
+            .ok_or_else(|| unclear("its end cannot be found in the rendered conversation"))?;
+        let calls = messages[turn]
+            .0
+            .get("tool_calls")
+            .is_some_and(|calls| !calls.is_null());
+        let whole = last.trim_end();
+        let stop = match (self.leading_stop(&tail), self.leading_stop(&last)) {
+            _ if (flagged || whole.is_empty()) && tail.starts_with(whole) => whole.len(),
+            (Some(here), Some(there)) if here == there && !calls => here.len(),
+            _ => return Err(unclear("the text after it depends on what comes next")),
+        };
+        Ok(self.text.len() - tail.len() + stop)
     }
 
     /// What a conversation renders before and after the text of one turn.
@@ -164,8 +175,19 @@ impl Search<'_> {
         (!tail.contains(STAND_IN)).then(|| (head.to_owned(), tail.to_owned()))
     }
 
+    /// The stop token that a turn's tail begins with, white space before it included.
+    fn leading_stop<'t>(&self, tail: &'t str) -> Option<&'t str> {
+        let rest = tail.trim_start();
+        let fitting = self
+            .special
+            .iter()
+            .filter(|token| rest.starts_with(token.as_str()));
+        let longest = fitting.map(String::len).max()?;
+        Some(&tail[..tail.len() - rest.len() + longest])
+    }
+
     /// Length of a turn without the white space after its stop token.
-    fn stop(&self, turn: &str) -> usize {
+    fn without_space_after_stop(&self, turn: &str) -> usize {
         let trimmed = turn.trim_end();
         match self
             .special

@@ -14,7 +14,7 @@ use tokenizers::decoders::fuse::Fuse;
 use tokenizers::decoders::sequence::Sequence as DecoderSequence;
 use tokenizers::decoders::strip::Strip;
 use tokenizers::models::bpe::{BPE, BpeBuilder, Vocab};
-use tokenizers::normalizers::{NormalizerWrapper, Prepend, Replace, Sequence as Normalizers};
+use tokenizers::normalizers::{NFC, NormalizerWrapper, Prepend, Replace, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, PostProcessorWrapper};
@@ -131,6 +131,12 @@ fn byte_level(v: &GgufVocabulary) -> Result<(tokenizers::Tokenizer, bool), Token
         .build()
         .map_err(|error| vocabulary(&error.to_string()))?;
     let mut tokenizer = tokenizers::Tokenizer::new(model);
+    if words.composed {
+        let composed = NormalizerWrapper::NFC(NFC);
+        tokenizer
+            .with_normalizer(Some(composed))
+            .map_err(|e| vocabulary(&e.to_string()))?;
+    }
     tokenizer.with_pre_tokenizer(Some(words.splitter));
     tokenizer.with_decoder(Some(ByteLevel::new(false, false, false)));
     Ok((tokenizer, words.add_bos))

@@ -23,6 +23,8 @@ struct Cut {
     patterns: &'static [&'static str],
     /// A word that is a token as it stands is taken without merging.
     ignore_merges: bool,
+    /// Text is composed (NFC) first.
+    composed: bool,
     /// bos is added where the file does not say.
     add_bos: bool,
 }
@@ -32,42 +34,49 @@ const CUTS: &[Cut] = &[
         names: &["gpt-2", "phi-2", "mpt", "olmo"],
         patterns: &[GPT2],
         ignore_merges: false,
+        composed: false,
         add_bos: false,
     },
     Cut {
         names: &["smollm", "starcoder", "refact", "codeshell"],
         patterns: &[r"\p{N}", GPT2],
         ignore_merges: false,
+        composed: false,
         add_bos: false,
     },
     Cut {
         names: &["llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral"],
         patterns: &[LLAMA3],
         ignore_merges: true,
+        composed: false,
         add_bos: true,
     },
     Cut {
         names: &["qwen2", "deepseek-r1-qwen", "megrez"],
         patterns: &[QWEN2],
         ignore_merges: false,
+        composed: true,
         add_bos: false,
     },
     Cut {
         names: &["tekken"],
         patterns: &[TEKKEN],
         ignore_merges: true,
+        composed: false,
         add_bos: true,
     },
     Cut {
         names: &["gpt-4o", "llama4"],
         patterns: &[GPT4O],
         ignore_merges: false,
+        composed: false,
         add_bos: false,
     },
     Cut {
         names: &["default", ""],
         patterns: &[r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"],
         ignore_merges: false,
+        composed: false,
         add_bos: false,
     },
 ];
@@ -76,6 +85,7 @@ const CUTS: &[Cut] = &[
 pub(super) struct Words {
     pub(super) splitter: PreTokenizerWrapper,
     pub(super) ignore_merges: bool,
+    pub(super) composed: bool,
     pub(super) add_bos: bool,
 }
 
@@ -100,6 +110,7 @@ pub(super) fn words(pre: &str) -> Result<Words, TokenizerError> {
     Ok(Words {
         splitter: PreTokenizerWrapper::Sequence(Sequence::new(steps)),
         ignore_merges: cut.ignore_merges,
+        composed: cut.composed,
         add_bos: cut.add_bos,
     })
 }
