@@ -114,7 +114,7 @@ pub(crate) fn forward(
         for (head, tile) in tiles(segment, *shape) {
             let keys = tile.keys.len();
             fill_scores(&mut scores, &tile, qkv, shape);
-            vectorized(|| {
+            vectorized(#[inline(always)] || {
                 for (i, row) in scores.chunks_exact_mut(keys).enumerate() {
                     let token = segment.start + tile.rows.start + i;
                     lse[token * shape.heads + head] = softmax(row, tile.seen(i, shape));
@@ -139,7 +139,7 @@ fn fill_scores(scores: &mut Vec<f32>, tile: &Tile, qkv: &[f32], shape: &Attentio
     let target = ViewMut::new(scores, rows, keys);
     matmul(target, Write::Replace, shape.scale, tile.queries(qkv, shape), transposed);
     if let Some(cap) = shape.softcap {
-        vectorized(|| scores.iter_mut().for_each(|s| *s = cap * tanh(*s / cap)));
+        vectorized(#[inline(always)] || scores.iter_mut().for_each(|s| *s = cap * tanh(*s / cap)));
     }
 }
 
@@ -212,7 +212,7 @@ fn score_gradient(
     (segment_start, head, shape): (usize, usize, &AttentionShape),
 ) {
     let keys = tile.keys.len();
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
             let token = segment_start + tile.rows.start + i;
             let start = token * shape.out_width() + head * shape.head_dim;

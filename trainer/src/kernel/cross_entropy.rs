@@ -34,7 +34,7 @@ impl Head<'_> {
         let target = ViewMut::new(logits, rows, self.vocabulary);
         matmul(target, Write::Replace, 1.0, View::new(hidden, rows, self.width), weight);
         if let Some(cap) = self.softcap {
-            vectorized(|| logits.iter_mut().for_each(|z| *z = cap * tanh(*z / cap)));
+            vectorized(#[inline(always)] || logits.iter_mut().for_each(|z| *z = cap * tanh(*z / cap)));
         }
     }
 
@@ -46,7 +46,7 @@ impl Head<'_> {
             let logits = &mut logits[..labels.len() * self.vocabulary];
             self.logits(logits, hidden);
             let rows = logits.chunks_exact(self.vocabulary).zip(labels);
-            vectorized(|| {
+            vectorized(#[inline(always)] || {
                 losses.extend(rows.map(|(row, &label)| log_sum_exp(row) - row[label as usize]));
             });
         }
@@ -86,7 +86,7 @@ impl Head<'_> {
 
     /// Turns logits into the gradient of `scale * loss`; returns the sum of the losses.
     fn differentiate(&self, logits: &mut [f32], labels: &[u32], scale: f32) -> f64 {
-        vectorized(|| {
+        vectorized(#[inline(always)] || {
             let mut total = 0.0;
             for (row, &label) in logits.chunks_exact_mut(self.vocabulary).zip(labels) {
                 let lse = log_sum_exp(row);

@@ -8,7 +8,7 @@ const GELU: (f32, f32) = (0.797_884_56, 0.044_715);
 
 /// `y[t] = act(gu[t, ..f]) * gu[t, f..]` for rows of width `2 f`.
 pub(crate) fn forward(y: &mut [f32], gate_up: &[f32], f: usize, activation: Activation) {
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         for (y, row) in y.chunks_exact_mut(f).zip(gate_up.chunks_exact(2 * f)) {
             let (gate, up) = row.split_at(f);
             match activation {
@@ -35,7 +35,7 @@ pub(crate) fn backward(
     f: usize,
     activation: Activation,
 ) {
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         let rows = d_gate_up.chunks_exact_mut(2 * f).zip(gate_up.chunks_exact(2 * f));
         for ((d_row, row), dy) in rows.zip(dy.chunks_exact(f)) {
             let (gate, up) = row.split_at(f);

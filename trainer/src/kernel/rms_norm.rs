@@ -7,7 +7,7 @@ use super::simd::{dot, sum, vectorized};
 /// Zhang and Sennrich 2019, with epsilon inside the root as transformers has it.
 pub(crate) fn forward(y: &mut [f32], x: &[f32], w: &[f32], eps: f32) -> Vec<f32> {
     let width = w.len();
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         x.chunks_exact(width)
             .zip(y.chunks_exact_mut(width))
             .map(|(x, y)| {
@@ -23,7 +23,7 @@ pub(crate) fn forward(y: &mut [f32], x: &[f32], w: &[f32], eps: f32) -> Vec<f32>
 /// The forward pass again, from the saved `1 / rms(x)`.
 pub(crate) fn replay(y: &mut [f32], x: &[f32], w: &[f32], inverse_rms: &[f32]) {
     let width = w.len();
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         for ((x, y), &r) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(inverse_rms) {
             scale_row(y, x, w, r);
         }
@@ -42,7 +42,7 @@ fn scale_row(y: &mut [f32], x: &[f32], w: &[f32], factor: f32) {
 /// With `g = dy * w` and `r = 1 / rms(x)`: `dx = r * (g - x * r^2 * mean(g * x))`.
 pub(crate) fn backward(dx: &mut [f32], dy: &[f32], x: &[f32], w: &[f32], inverse_rms: &[f32]) {
     let width = w.len();
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         for (((dx, dy), x), &r) in dx
             .chunks_exact_mut(width)
             .zip(dy.chunks_exact(width))
@@ -61,7 +61,7 @@ pub(crate) fn backward(dx: &mut [f32], dy: &[f32], x: &[f32], w: &[f32], inverse
 /// Gradient with respect to `w`, summed over the rows.
 pub(crate) fn weight_gradient(dy: &[f32], x: &[f32], inverse_rms: &[f32], width: usize) -> Vec<f32> {
     let mut dw = vec![0.0; width];
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         for ((dy, x), &r) in dy.chunks_exact(width).zip(x.chunks_exact(width)).zip(inverse_rms) {
             for ((dw, &dy), &x) in dw.iter_mut().zip(dy).zip(x) {
                 *dw += dy * x * r;
@@ -73,5 +73,5 @@ pub(crate) fn weight_gradient(dy: &[f32], x: &[f32], inverse_rms: &[f32], width:
 
 /// Sum of squares of each row of width `width`.
 pub(crate) fn row_squares(x: &[f32], width: usize) -> Vec<f32> {
-    vectorized(|| x.chunks_exact(width).map(|row| dot(row, row)).collect())
+    vectorized(#[inline(always)] || x.chunks_exact(width).map(|row| dot(row, row)).collect())
 }

@@ -72,7 +72,7 @@ pub(crate) fn rotate(
     turn: Turn,
 ) {
     let sign = if turn == Turn::Forward { 1.0 } else { -1.0 };
-    vectorized(|| {
+    vectorized(#[inline(always)] || {
         for (row, &position) in x.chunks_exact_mut(stride).zip(positions) {
             let (cos, sin) = table.row(position);
             for head in row.chunks_exact_mut(2 * table.half).take(heads) {

@@ -131,7 +131,7 @@ fn attend(attended: &mut [f32], qkv: &[f32], cache: &[f32], shape: &AttentionSha
         let kv = head / (shape.heads / shape.kv_heads);
         let query = &qkv[head * hd..(head + 1) * hd];
         let (key, value) = (columns(kv, hd), columns(shape.kv_heads + kv, hd));
-        vectorized(|| {
+        vectorized(#[inline(always)] || {
             let rows = cache.chunks_exact(width).skip(first);
             for (score, row) in scores.iter_mut().zip(rows.clone()) {
                 let raw = shape.scale * dot(query, &row[key.clone()]);
@@ -167,6 +167,6 @@ fn greedy(network: &Network, x: &Matrix, context: &Context<'_>) -> Vec<u32> {
 }
 
 fn largest_index(row: &[f32]) -> u32 {
-    let largest = vectorized(|| max(row));
+    let largest = vectorized(#[inline(always)] || max(row));
     row.iter().position(|&value| value >= largest).unwrap_or(0) as u32
 }
