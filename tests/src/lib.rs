@@ -1,5 +1,7 @@
 //! Whole-system, layer and tidy tests live in `tests/tests`; this library holds what they share.
 
+pub mod desk;
+
 use std::path::{Path, PathBuf};
 
 /// The root of the repository.

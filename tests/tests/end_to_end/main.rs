@@ -1,0 +1,5 @@
+//! Both programs together, on tiny models, against numbers from transformers and PEFT.
+
+mod bad_input;
+mod numbers;
+mod stop;
