@@ -77,15 +77,24 @@ impl Base {
         };
         let tokenizer = tokenizer(&weights, replacements.tokenizer)?;
         let rows = weights.config().vocab_size;
-        if let Some(tokens) = tokenizer.as_ref().map(Tokenizer::vocab_size).filter(|&t| t > rows) {
+        if let Some(tokens) = tokenizer
+            .as_ref()
+            .map(Tokenizer::vocab_size)
+            .filter(|&t| t > rows)
+        {
             return Err(BaseError::Vocabulary { tokens, rows });
         }
         let (bos, eos) = special_tokens(&weights, tokenizer.as_ref());
         let source = match replacements.chat_template {
             None => weights.chat_template(),
-            Some(path) => Some(std::fs::read_to_string(path).map_err(|source| {
-                BaseError::File { path: path.display().to_string(), source }
-            })?),
+            Some(path) => {
+                Some(
+                    std::fs::read_to_string(path).map_err(|source| BaseError::File {
+                        path: path.display().to_string(),
+                        source,
+                    })?,
+                )
+            }
         };
         let text = |id: Option<u32>| id.and_then(|id| tokenizer.as_ref()?.token_text(id));
         let template = source.map(|source| ChatTemplate::new(&source, text(bos), text(eos)));
@@ -93,7 +102,12 @@ impl Base {
             base: weights.path().display().to_string(),
             source,
         })?;
-        Ok(Self { weights, tokenizer, template, eos })
+        Ok(Self {
+            weights,
+            tokenizer,
+            template,
+            eos,
+        })
     }
 
     /// Tokens that end an answer.
@@ -115,7 +129,9 @@ fn tokenizer(
     if let Some(path) = weights.tokenizer_file() {
         return Tokenizer::from_file(&path).map(Some);
     }
-    let Some(vocabulary) = weights.gguf_vocabulary() else { return Ok(None) };
+    let Some(vocabulary) = weights.gguf_vocabulary() else {
+        return Ok(None);
+    };
     Tokenizer::from_gguf(&GgufVocabulary {
         model: vocabulary.model,
         pre: vocabulary.pre.unwrap_or_default(),

@@ -14,10 +14,14 @@ const ROUNDS: usize = 60;
 
 /// Best rate of products that run on all threads at once, one product a thread.
 pub fn matmul_rate() -> Value {
-    let Ok(workers) = crate::workers() else { return json!({ "gflops": null }) };
+    let Ok(workers) = crate::workers() else {
+        return json!({ "gflops": null });
+    };
     let (rows, outputs, inputs) = SHAPE;
     let flop = (2 * rows * outputs * inputs * workers.threads()) as f64;
-    let best = (0..ROUNDS).map(|_| round(&workers)).fold(f64::INFINITY, f64::min);
+    let best = (0..ROUNDS)
+        .map(|_| round(&workers))
+        .fold(f64::INFINITY, f64::min);
     json!({ "gflops": flop / best / 1e9, "threads": workers.threads() })
 }
 
@@ -34,7 +38,13 @@ fn round(workers: &Workers) -> f64 {
             for _ in 0..PRODUCTS {
                 let target = ViewMut::new(&mut y, rows, outputs);
                 let weight = View::new(&w, outputs, inputs).transposed();
-                matmul(target, Write::Replace, 1.0, View::new(&x, rows, inputs), weight);
+                matmul(
+                    target,
+                    Write::Replace,
+                    1.0,
+                    View::new(&x, rows, inputs),
+                    weight,
+                );
             }
             begun.elapsed().as_secs_f64() / PRODUCTS as f64
         },

@@ -42,15 +42,28 @@ impl Evaluator<'_> {
                 leaves.len(),
                 |index| {
                     let leaf = Leaf::new(leaves[index].iter().copied());
-                    let context = Context { leaf: &leaf, adapter: self.adapter, dropout: None };
+                    let context = Context {
+                        leaf: &leaf,
+                        adapter: self.adapter,
+                        dropout: None,
+                    };
                     let losses = self.network.losses(&context);
                     let loss = losses.iter().map(|&loss| f64::from(loss)).sum();
-                    LossSum { loss, tokens: losses.len() as u64 }
+                    LossSum {
+                        loss,
+                        tokens: losses.len() as u64,
+                    }
                 },
-                |a, b| LossSum { loss: a.loss + b.loss, tokens: a.tokens + b.tokens },
+                |a, b| LossSum {
+                    loss: a.loss + b.loss,
+                    tokens: a.tokens + b.tokens,
+                },
             );
             let sum = sum.unwrap_or_default();
-            total = LossSum { loss: total.loss + sum.loss, tokens: total.tokens + sum.tokens };
+            total = LossSum {
+                loss: total.loss + sum.loss,
+                tokens: total.tokens + sum.tokens,
+            };
             progress((chunk * SAMPLES_AT_ONCE) + samples.len());
         }
         total
@@ -58,7 +71,10 @@ impl Evaluator<'_> {
 
     /// Greedy continuations of the prompts, in their order.
     pub(crate) fn answers(&self, prompts: &[Vec<u32>], stop: &Stop<'_>) -> Vec<Vec<u32>> {
-        let share = prompts.len().div_ceil(self.workers.threads()).clamp(1, PROMPTS_AT_ONCE);
+        let share = prompts
+            .len()
+            .div_ceil(self.workers.threads())
+            .clamp(1, PROMPTS_AT_ONCE);
         let groups: Vec<&[Vec<u32>]> = prompts.chunks(share).collect();
         let answers = self.workers.tree(
             groups.len(),
@@ -80,7 +96,9 @@ pub(crate) fn measures(sum: LossSum, samples: &[Sample]) -> Measures {
     Measures {
         loss,
         perplexity: loss.exp(),
-        bits_per_byte: bytes.filter(|&bytes| bytes > 0).map(|bytes| bits / bytes as f64),
+        bits_per_byte: bytes
+            .filter(|&bytes| bytes > 0)
+            .map(|bytes| bits / bytes as f64),
         tokens: sum.tokens,
         exact_match: None,
         exact_match_samples: 0,

@@ -28,7 +28,12 @@ impl Failure {
 
     /// A failure told in a sentence.
     pub fn words(exit: ExitCode, error: impl Into<String>) -> Self {
-        Self { exit, words: vec![error.into()], hint: None, saved: None }
+        Self {
+            exit,
+            words: vec![error.into()],
+            hint: None,
+            saved: None,
+        }
     }
 
     fn new(exit: ExitCode, error: &dyn Error) -> Self {
@@ -38,7 +43,12 @@ impl Failure {
             words.push(cause.to_string());
             source = cause.source();
         }
-        Self { exit, words, hint: None, saved: None }
+        Self {
+            exit,
+            words,
+            hint: None,
+            saved: None,
+        }
     }
 
     /// Adds what the user can do.

@@ -24,12 +24,18 @@ use training::leaves::Workers;
 
 /// The backend in words: name, instruction set, threads.
 pub fn backend() -> String {
-    format!("flex ({}, {} threads)", kernel::simd::instruction_set(), threads())
+    format!(
+        "flex ({}, {} threads)",
+        kernel::simd::instruction_set(),
+        threads()
+    )
 }
 
 /// Threads that work: `SCHLIFF_THREADS`, else one for each core this process may use.
 fn threads() -> usize {
-    let wanted = std::env::var("SCHLIFF_THREADS").ok().and_then(|text| text.parse().ok());
+    let wanted = std::env::var("SCHLIFF_THREADS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     wanted.filter(|&threads| threads > 0).unwrap_or_else(cores)
 }

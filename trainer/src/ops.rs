@@ -20,7 +20,10 @@ pub(crate) struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     pub(crate) fn all(matrix: &'a Matrix) -> Self {
-        Self { matrix, range: 0..matrix.cols() }
+        Self {
+            matrix,
+            range: 0..matrix.cols(),
+        }
     }
 }
 
@@ -67,7 +70,13 @@ pub(crate) fn add_linear_input_gradient(
             dy.matrix.cols(),
         );
         let target = ViewMut::new(dx, rows, width);
-        matmul(target, Write::Add, scale, view, View::new(&w_data, w.rows(), w.cols()));
+        matmul(
+            target,
+            Write::Add,
+            scale,
+            view,
+            View::new(&w_data, w.rows(), w.cols()),
+        );
     })
 }
 
@@ -76,10 +85,20 @@ pub(crate) fn linear_weight_gradient(dy: &Columns<'_>, x: &Matrix, scale: f32) -
     let (dy_data, x_data) = (dy.matrix.elements(), x.elements());
     let rows = x.rows();
     Matrix::zeros(dy.range.len(), x.cols()).updated(|dw| {
-        let view =
-            View::strided(&dy_data[dy.range.start..], rows, dy.range.len(), dy.matrix.cols());
+        let view = View::strided(
+            &dy_data[dy.range.start..],
+            rows,
+            dy.range.len(),
+            dy.matrix.cols(),
+        );
         let target = ViewMut::new(dw, dy.range.len(), x.cols());
-        matmul(target, Write::Replace, scale, view.transposed(), View::new(&x_data, rows, x.cols()));
+        matmul(
+            target,
+            Write::Replace,
+            scale,
+            view.transposed(),
+            View::new(&x_data, rows, x.cols()),
+        );
     })
 }
 
@@ -87,7 +106,9 @@ pub(crate) fn linear_weight_gradient(dy: &Columns<'_>, x: &Matrix, scale: f32) -
 pub(crate) fn copy_columns(columns: &Columns<'_>) -> Matrix {
     let data = columns.matrix.elements();
     let width = columns.matrix.cols();
-    let copied = data.chunks_exact(width).flat_map(|row| row[columns.range.clone()].iter().copied());
+    let copied = data
+        .chunks_exact(width)
+        .flat_map(|row| row[columns.range.clone()].iter().copied());
     Matrix::new(columns.matrix.rows(), columns.range.len(), copied.collect())
 }
 
@@ -100,7 +121,10 @@ pub(crate) fn zip_columns(
 ) -> Matrix {
     let (width, x_data) = (y.cols(), x.elements());
     y.updated(|y| {
-        for (y, x) in y.chunks_exact_mut(width).zip(x_data.chunks_exact(columns.len())) {
+        for (y, x) in y
+            .chunks_exact_mut(width)
+            .zip(x_data.chunks_exact(columns.len()))
+        {
             for (j, (y, &x)) in y[columns.clone()].iter_mut().zip(x).enumerate() {
                 *y = change(*y, x, j);
             }
@@ -180,7 +204,9 @@ pub(crate) fn dropout(x: &Matrix, keys: &[u64], p: f64) -> Matrix {
 /// Chosen rows, in the order of `indices`.
 pub(crate) fn gather_rows(x: &Matrix, indices: &[usize]) -> Matrix {
     let (data, width) = (x.elements(), x.cols());
-    let rows = indices.iter().flat_map(|&i| data[i * width..(i + 1) * width].iter().copied());
+    let rows = indices
+        .iter()
+        .flat_map(|&i| data[i * width..(i + 1) * width].iter().copied());
     Matrix::new(indices.len(), width, rows.collect())
 }
 

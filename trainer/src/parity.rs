@@ -3,8 +3,11 @@
 //! Fixtures come from `reference/make_fixtures.py`; each names the versions it was made with.
 
 mod curves;
+mod formulas;
 mod losses;
+mod slopes;
 mod smollm2;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +23,9 @@ use crate::model::network::Network;
 use crate::model::projection::Context;
 
 fn fixture(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(path)
 }
 
 fn json(path: &Path) -> Value {
@@ -30,11 +35,18 @@ fn json(path: &Path) -> Value {
 
 fn numbers(value: &Value) -> Vec<f64> {
     let list = value.as_array().expect("a list");
-    list.iter().map(|number| number.as_f64().expect("a number")).collect()
+    list.iter()
+        .map(|number| number.as_f64().expect("a number"))
+        .collect()
 }
 
 fn sample(id: u64, input_ids: &Value, labels: &Value) -> Sample {
-    let ids = |value: &Value| numbers(value).into_iter().map(|id| id as i64).collect::<Vec<_>>();
+    let ids = |value: &Value| {
+        numbers(value)
+            .into_iter()
+            .map(|id| id as i64)
+            .collect::<Vec<_>>()
+    };
     Sample {
         id,
         input_ids: ids(input_ids).into_iter().map(|id| id as u32).collect(),
@@ -58,7 +70,10 @@ impl Tuned {
             let masters = masters_of(&layout, &adapter).expect("factors");
             (layout, masters, adapter)
         });
-        Self { network: network(base, 512).expect("weights"), adapter }
+        Self {
+            network: network(base, 512).expect("weights"),
+            adapter,
+        }
     }
 
     /// Negative log-likelihood of every token after the first.
@@ -68,7 +83,11 @@ impl Tuned {
             .adapter
             .as_ref()
             .map(|(layout, masters, _)| self.network.adapter(layout, masters));
-        let context = Context { leaf: &leaf, adapter: adapter.as_ref(), dropout: None };
+        let context = Context {
+            leaf: &leaf,
+            adapter: adapter.as_ref(),
+            dropout: None,
+        };
         self.network.losses(&context)
     }
 }

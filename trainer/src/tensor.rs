@@ -22,7 +22,11 @@ impl Matrix {
     pub(crate) fn new(rows: usize, cols: usize, data: Vec<f32>) -> Self {
         assert_eq!(rows * cols, data.len(), "elements of a matrix");
         let primitive = FlexTensor::from_data(TensorData::new(data, [rows, cols]));
-        Self { tensor: Tensor::from_primitive::<Flex>(primitive), rows, cols }
+        Self {
+            tensor: Tensor::from_primitive::<Flex>(primitive),
+            rows,
+            cols,
+        }
     }
 
     /// A matrix of noughts.
@@ -40,7 +44,9 @@ impl Matrix {
 
     /// The elements, to read.
     pub(crate) fn elements(&self) -> Elements {
-        Elements { primitive: primitive(self.tensor.clone()) }
+        Elements {
+            primitive: primitive(self.tensor.clone()),
+        }
     }
 
     /// Changes the elements, in place where nobody else holds them.
@@ -50,13 +56,21 @@ impl Matrix {
             held = held.to_contiguous();
         }
         change(held.storage_mut());
-        Self { tensor: Tensor::from_primitive::<Flex>(held), rows: self.rows, cols: self.cols }
+        Self {
+            tensor: Tensor::from_primitive::<Flex>(held),
+            rows: self.rows,
+            cols: self.cols,
+        }
     }
 
     /// Some rows, sharing the elements.
     pub(crate) fn row_view(&self, rows: Range<usize>) -> Self {
         let tensor = self.tensor.clone().narrow(0, rows.start, rows.len());
-        Self { tensor, rows: rows.len(), cols: self.cols }
+        Self {
+            tensor,
+            rows: rows.len(),
+            cols: self.cols,
+        }
     }
 }
 

@@ -24,15 +24,29 @@ pub fn answer(request: &Request, reporter: &Reporter) -> Result<Value, Failure> 
         Request::Run { job, out } => run::run(job, out, reporter),
         Request::Check { job } => check::check(job, reporter),
         Request::Data { job, samples } => data::data(job, *samples, reporter),
-        Request::Eval { base, adapter, input } => {
-            eval::eval(base, adapter.as_deref(), input, reporter)
-        }
-        Request::Generate { base, adapter, prompt, raw, max_new_tokens } => {
-            let prompt = generate::Prompt { text: prompt, raw: *raw };
+        Request::Eval {
+            base,
+            adapter,
+            input,
+        } => eval::eval(base, adapter.as_deref(), input, reporter),
+        Request::Generate {
+            base,
+            adapter,
+            prompt,
+            raw,
+            max_new_tokens,
+        } => {
+            let prompt = generate::Prompt {
+                text: prompt,
+                raw: *raw,
+            };
             generate::generate(base, adapter.as_deref(), &prompt, *max_new_tokens, reporter)
         }
-        Request::Merge { base, adapter, out, dtype } => {
-            merge::merge(base, adapter, (out, *dtype), reporter)
-        }
+        Request::Merge {
+            base,
+            adapter,
+            out,
+            dtype,
+        } => merge::merge(base, adapter, (out, *dtype), reporter),
     }
 }

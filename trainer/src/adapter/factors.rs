@@ -54,7 +54,12 @@ impl<'a> Adapter<'a> {
         };
         let factors = layout.modules.iter().enumerate().map(|(index, module)| {
             let (a, b) = (matrix(module.a), matrix(module.a + 1));
-            let mut factors = Factors { a, b, scale: module.scale, dora: None };
+            let mut factors = Factors {
+                a,
+                b,
+                scale: module.scale,
+                dora: None,
+            };
             if module.dora {
                 let norm = norms(index, &factors);
                 let magnitude = &masters[layout.parameters[module.a + 2].range()];
@@ -65,8 +70,14 @@ impl<'a> Adapter<'a> {
         });
         let factors = factors.collect();
         let saved = layout.parameters.iter().enumerate();
-        let saved = saved.map(|(i, p)| (p.kind == Kind::Saved).then(|| matrix(i))).collect();
-        Self { layout, factors, saved }
+        let saved = saved
+            .map(|(i, p)| (p.kind == Kind::Saved).then(|| matrix(i)))
+            .collect();
+        Self {
+            layout,
+            factors,
+            saved,
+        }
     }
 
     /// Value of a tensor trained in full, with its parameter index.
@@ -83,15 +94,21 @@ pub(crate) fn row_norms(weight: &Matrix, part: &Part, factors: &Factors) -> Vec<
     let weight = weight.row_view(part.columns.clone());
     let projected = ops::linear(&weight, a).elements().to_vec();
     let gram = ops::linear(a, a).elements().to_vec();
-    let squares = part.row_squares.get_or_init(|| row_squares(&weight.elements(), weight.cols()));
+    let squares = part
+        .row_squares
+        .get_or_init(|| row_squares(&weight.elements(), weight.cols()));
     let (rank, s) = (a.rows(), f64::from(*scale));
     let b = b.elements();
-    let rows = squares.iter().zip(projected.chunks_exact(rank)).zip(b.chunks_exact(rank));
+    let rows = squares
+        .iter()
+        .zip(projected.chunks_exact(rank))
+        .zip(b.chunks_exact(rank));
     rows.map(|((&square, c), b)| {
         let mut total = f64::from(square);
         for (i, &bi) in b.iter().enumerate() {
-            let row: f64 =
-                (0..rank).map(|j| f64::from(gram[i * rank + j]) * f64::from(b[j])).sum();
+            let row: f64 = (0..rank)
+                .map(|j| f64::from(gram[i * rank + j]) * f64::from(b[j]))
+                .sum();
             total += f64::from(bi) * (2.0 * s * f64::from(c[i]) + s * s * row);
         }
         total.max(0.0).sqrt() as f32

@@ -18,7 +18,10 @@ pub(crate) fn seeded(layout: &Layout, seed: u64) -> Vec<f32> {
 }
 
 fn fill(values: &mut [f32], parameter: &Parameter, seed: u64) {
-    let name = parameter.name.bytes().fold(mix(seed), |key, byte| mix(key ^ u64::from(byte)));
+    let name = parameter
+        .name
+        .bytes()
+        .fold(mix(seed), |key, byte| mix(key ^ u64::from(byte)));
     let bound = 1.0 / (parameter.shape.1 as f64).sqrt();
     for (i, value) in values.iter_mut().enumerate() {
         let unit = (mix(name ^ i as u64) >> 11) as f64 / (1_u64 << 53) as f64;

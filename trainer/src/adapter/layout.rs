@@ -74,7 +74,9 @@ pub struct Wanted {
 
 /// A rank that a layer cannot have.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("adapter.rank {rank} is larger than the smaller side of {module} ({inputs} in, {outputs} out)")]
+#[error(
+    "adapter.rank {rank} is larger than the smaller side of {module} ({inputs} in, {outputs} out)"
+)]
 pub struct RankError {
     module: String,
     rank: usize,
@@ -99,14 +101,24 @@ impl Layout {
     ///
     /// # Errors
     /// A rank above a layer's smaller side.
-    pub fn new(wanted: Vec<Wanted>, saved: Vec<(String, (usize, usize))>) -> Result<Self, RankError> {
+    pub fn new(
+        wanted: Vec<Wanted>,
+        saved: Vec<(String, (usize, usize))>,
+    ) -> Result<Self, RankError> {
         let mut layout = Self::default();
         for layer in wanted {
             let (inputs, outputs) = layer.shape;
             if layer.rank > inputs.min(outputs) {
-                return Err(RankError { module: layer.name, rank: layer.rank, inputs, outputs });
+                return Err(RankError {
+                    module: layer.name,
+                    rank: layer.rank,
+                    inputs,
+                    outputs,
+                });
             }
-            layout.by_name.insert(layer.name.clone(), layout.modules.len());
+            layout
+                .by_name
+                .insert(layer.name.clone(), layout.modules.len());
             layout.modules.push(Module {
                 name: layer.name.clone(),
                 rank: layer.rank,
@@ -129,7 +141,12 @@ impl Layout {
     fn push(&mut self, name: &str, kind: Kind, shape: (usize, usize)) {
         let offset = self.len;
         self.len += shape.0 * shape.1;
-        self.parameters.push(Parameter { name: name.to_owned(), kind, shape, offset });
+        self.parameters.push(Parameter {
+            name: name.to_owned(),
+            kind,
+            shape,
+            offset,
+        });
     }
 
     /// Index of an adapted layer.
@@ -139,7 +156,9 @@ impl Layout {
 
     /// Index of the parameter of a tensor trained in full.
     pub fn saved(&self, name: &str) -> Option<usize> {
-        self.parameters.iter().position(|p| p.kind == Kind::Saved && p.name == name)
+        self.parameters
+            .iter()
+            .position(|p| p.kind == Kind::Saved && p.name == name)
     }
 }
 
@@ -152,13 +171,18 @@ pub(crate) struct Gradients<'a> {
 
 impl<'a> Gradients<'a> {
     pub(crate) fn zeros(layout: &'a Layout) -> Self {
-        Self { layout, flat: vec![0.0; layout.len] }
+        Self {
+            layout,
+            flat: vec![0.0; layout.len],
+        }
     }
 
     /// Adds to the gradient of one parameter.
     pub(crate) fn add(&mut self, parameter: usize, gradient: &[f32]) {
         let slot = &mut self.flat[self.layout.parameters[parameter].range()];
-        slot.iter_mut().zip(gradient).for_each(|(slot, g)| *slot += g);
+        slot.iter_mut()
+            .zip(gradient)
+            .for_each(|(slot, g)| *slot += g);
     }
 
     pub(crate) fn layout(&self) -> &'a Layout {

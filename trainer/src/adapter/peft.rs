@@ -41,7 +41,9 @@ pub enum AdapterError {
     #[error(transparent)]
     Rank(#[from] RankError),
     /// A module to train in full that is not there, or not trainable in full.
-    #[error("adapter.modules_to_save {name:?} names no embedding, output head or norm of the model")]
+    #[error(
+        "adapter.modules_to_save {name:?} names no embedding, output head or norm of the model"
+    )]
     NotSavable {
         /// As written.
         name: String,
@@ -67,9 +69,14 @@ pub fn config_of(adapter: &job::Adapter) -> Result<AdapterConfig, AdapterError> 
     let target_modules = match &adapter.targets {
         Targets::AllLinear => TargetModules::AllLinear,
         Targets::Names(names) => TargetModules::List(names.clone()),
-        Targets::Regex(pattern) => TargetModules::Pattern(ModulePattern::new(pattern).map_err(
-            |source| AdapterError::Pattern { pattern: pattern.clone(), source: source.into() },
-        )?),
+        Targets::Regex(pattern) => {
+            TargetModules::Pattern(ModulePattern::new(pattern).map_err(|source| {
+                AdapterError::Pattern {
+                    pattern: pattern.clone(),
+                    source: source.into(),
+                }
+            })?)
+        }
     };
     let config = AdapterConfig {
         r: adapter.rank,
@@ -83,7 +90,9 @@ pub fn config_of(adapter: &job::Adapter) -> Result<AdapterConfig, AdapterError> 
         alpha_pattern: adapter.alpha_pattern.clone(),
         ..AdapterConfig::default()
     };
-    config.check().map_err(|(key, problem)| AdapterError::Setting { key, problem })?;
+    config
+        .check()
+        .map_err(|(key, problem)| AdapterError::Setting { key, problem })?;
     Ok(config)
 }
 
@@ -105,8 +114,10 @@ pub fn layout_of(config: &AdapterConfig, model: &ModelConfig) -> Result<Layout, 
         })
         .collect();
     if wanted.is_empty() {
-        let mut available: Vec<&str> =
-            layers.iter().filter_map(|layer| layer.name.rsplit('.').next()).collect();
+        let mut available: Vec<&str> = layers
+            .iter()
+            .filter_map(|layer| layer.name.rsplit('.').next())
+            .collect();
         available.sort_unstable();
         available.dedup();
         return Err(AdapterError::NoTarget {
@@ -126,13 +137,29 @@ fn saved_tensors(
     let mut savable = vec![(EMBEDDING.to_owned(), table), (HEAD.to_owned(), table)];
     savable.extend(norm_tensors(model).into_iter().map(|name| {
         let per_head = name.ends_with("q_norm.weight") || name.ends_with("k_norm.weight");
-        (name, (1, if per_head { model.head_dim } else { model.hidden_size }))
+        (
+            name,
+            (
+                1,
+                if per_head {
+                    model.head_dim
+                } else {
+                    model.hidden_size
+                },
+            ),
+        )
     }));
     let module = |tensor: &str| tensor.trim_end_matches(".weight").to_owned();
     for name in &config.modules_to_save {
         let one = std::slice::from_ref(name);
-        let linear = linear_layers(model).iter().any(|layer| matches_saved(one, &layer.name));
-        if linear || !savable.iter().any(|(tensor, _)| matches_saved(one, &module(tensor))) {
+        let linear = linear_layers(model)
+            .iter()
+            .any(|layer| matches_saved(one, &layer.name));
+        if linear
+            || !savable
+                .iter()
+                .any(|(tensor, _)| matches_saved(one, &module(tensor)))
+        {
             return Err(AdapterError::NotSavable { name: name.clone() });
         }
     }
@@ -178,15 +205,28 @@ pub fn masters_of(layout: &Layout, adapter: &Adapter) -> Result<Vec<f32>, Adapte
         module: module.to_owned(),
         problem,
     };
-    let saved = layout.parameters.iter().filter(|p| p.kind == Kind::Saved).count();
-    let surplus = adapter.modules.keys().find(|name| layout.module(name).is_none());
+    let saved = layout
+        .parameters
+        .iter()
+        .filter(|p| p.kind == Kind::Saved)
+        .count();
+    let surplus = adapter
+        .modules
+        .keys()
+        .find(|name| layout.module(name).is_none());
     if let Some(name) = surplus {
         return Err(misfit(name, "not adapted under these settings".to_owned()));
     }
     if saved < adapter.saved.len() {
-        let name = adapter.saved.keys().find(|name| layout.saved(name).is_none());
+        let name = adapter
+            .saved
+            .keys()
+            .find(|name| layout.saved(name).is_none());
         let name = name.map_or("a saved tensor", String::as_str);
-        return Err(misfit(name, "not trained in full under these settings".to_owned()));
+        return Err(misfit(
+            name,
+            "not trained in full under these settings".to_owned(),
+        ));
     }
     let mut masters = vec![0.0; layout.len];
     for parameter in &layout.parameters {
@@ -195,7 +235,10 @@ pub fn masters_of(layout: &Layout, adapter: &Adapter) -> Result<Vec<f32>, Adapte
         let slot = &mut masters[parameter.range()];
         if values.len() != slot.len() {
             let (rows, cols) = parameter.shape;
-            let problem = format!("{} values where [{rows}, {cols}] are expected", values.len());
+            let problem = format!(
+                "{} values where [{rows}, {cols}] are expected",
+                values.len()
+            );
             return Err(misfit(&parameter.name, problem));
         }
         slot.copy_from_slice(values);
@@ -206,7 +249,10 @@ pub fn masters_of(layout: &Layout, adapter: &Adapter) -> Result<Vec<f32>, Adapte
 /// A parameter's values in a PEFT folder.
 fn stored<'a>(parameter: &Parameter, adapter: &'a Adapter) -> Option<&'a [f32]> {
     if parameter.kind == Kind::Saved {
-        return adapter.saved.get(&parameter.name).map(|tensor| tensor.data.as_slice());
+        return adapter
+            .saved
+            .get(&parameter.name)
+            .map(|tensor| tensor.data.as_slice());
     }
     let factors = adapter.modules.get(&parameter.name)?;
     match parameter.kind {
@@ -220,7 +266,10 @@ fn stored<'a>(parameter: &Parameter, adapter: &'a Adapter) -> Option<&'a [f32]> 
 pub fn export(layout: &Layout, masters: &[f32], config: &AdapterConfig) -> Adapter {
     let values = |index: usize| masters[layout.parameters[index].range()].to_vec();
     let modules = layout.modules.iter().map(|module| {
-        let (a, b) = (&layout.parameters[module.a], &layout.parameters[module.a + 1]);
+        let (a, b) = (
+            &layout.parameters[module.a],
+            &layout.parameters[module.a + 1],
+        );
         let factors = Factors {
             a: values(module.a),
             b: values(module.a + 1),
@@ -231,11 +280,23 @@ pub fn export(layout: &Layout, masters: &[f32], config: &AdapterConfig) -> Adapt
         };
         (module.name.clone(), factors)
     });
-    let saved = layout.parameters.iter().filter(|p| p.kind == Kind::Saved).map(|parameter| {
-        let (rows, cols) = parameter.shape;
-        let shape = if rows == 1 { vec![cols] } else { vec![rows, cols] };
-        let data = masters[parameter.range()].to_vec();
-        (parameter.name.clone(), HostTensor { shape, data })
-    });
-    Adapter { config: config.clone(), modules: modules.collect(), saved: saved.collect() }
+    let saved = layout
+        .parameters
+        .iter()
+        .filter(|p| p.kind == Kind::Saved)
+        .map(|parameter| {
+            let (rows, cols) = parameter.shape;
+            let shape = if rows == 1 {
+                vec![cols]
+            } else {
+                vec![rows, cols]
+            };
+            let data = masters[parameter.range()].to_vec();
+            (parameter.name.clone(), HostTensor { shape, data })
+        });
+    Adapter {
+        config: config.clone(),
+        modules: modules.collect(),
+        saved: saved.collect(),
+    }
 }

@@ -40,12 +40,16 @@ impl AttentionShape {
     /// Columns of the key and of the value head that query head `head` reads.
     fn kv_columns(&self, head: usize) -> (usize, usize) {
         let kv = head / (self.heads / self.kv_heads);
-        ((self.heads + kv) * self.head_dim, (self.heads + self.kv_heads + kv) * self.head_dim)
+        (
+            (self.heads + kv) * self.head_dim,
+            (self.heads + self.kv_heads + kv) * self.head_dim,
+        )
     }
 
     /// First key of a segment that row `row` sees.
     fn first_key(&self, row: usize) -> usize {
-        self.window.map_or(0, |window| (row + 1).saturating_sub(window))
+        self.window
+            .map_or(0, |window| (row + 1).saturating_sub(window))
     }
 }
 
@@ -67,11 +71,21 @@ impl Tile {
     }
 
     fn keys<'a>(&self, qkv: &'a [f32], shape: &AttentionShape) -> View<'a> {
-        View::strided(&qkv[self.k..], self.keys.len(), shape.head_dim, shape.qkv_width())
+        View::strided(
+            &qkv[self.k..],
+            self.keys.len(),
+            shape.head_dim,
+            shape.qkv_width(),
+        )
     }
 
     fn values<'a>(&self, qkv: &'a [f32], shape: &AttentionShape) -> View<'a> {
-        View::strided(&qkv[self.v..], self.keys.len(), shape.head_dim, shape.qkv_width())
+        View::strided(
+            &qkv[self.v..],
+            self.keys.len(),
+            shape.head_dim,
+            shape.qkv_width(),
+        )
     }
 
     /// Keys that the `i`-th row of the tile sees, counted from the tile's first key.
@@ -114,19 +128,28 @@ pub(crate) fn forward(
         for (head, tile) in tiles(segment, *shape) {
             let keys = tile.keys.len();
             fill_scores(&mut scores, &tile, qkv, shape);
-            vectorized(#[inline(always)] || {
-                for (i, row) in scores.chunks_exact_mut(keys).enumerate() {
-                    let token = segment.start + tile.rows.start + i;
-                    lse[token * shape.heads + head] = softmax(row, tile.seen(i, shape));
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (i, row) in scores.chunks_exact_mut(keys).enumerate() {
+                        let token = segment.start + tile.rows.start + i;
+                        lse[token * shape.heads + head] = softmax(row, tile.seen(i, shape));
+                    }
+                },
+            );
             let first = (segment.start + tile.rows.start) * shape.out_width();
             let start = first + head * shape.head_dim;
             let rows = tile.rows.len();
             let target =
                 ViewMut::strided(&mut out[start..], rows, shape.head_dim, shape.out_width());
             let probabilities = View::new(&scores, rows, keys);
-            matmul(target, Write::Replace, 1.0, probabilities, tile.values(qkv, shape));
+            matmul(
+                target,
+                Write::Replace,
+                1.0,
+                probabilities,
+                tile.values(qkv, shape),
+            );
         }
     }
 }
@@ -137,9 +160,18 @@ fn fill_scores(scores: &mut Vec<f32>, tile: &Tile, qkv: &[f32], shape: &Attentio
     scores.resize(rows * keys, 0.0);
     let transposed = tile.keys(qkv, shape).transposed();
     let target = ViewMut::new(scores, rows, keys);
-    matmul(target, Write::Replace, shape.scale, tile.queries(qkv, shape), transposed);
+    matmul(
+        target,
+        Write::Replace,
+        shape.scale,
+        tile.queries(qkv, shape),
+        transposed,
+    );
     if let Some(cap) = shape.softcap {
-        vectorized(#[inline(always)] || scores.iter_mut().for_each(|s| *s = cap * tanh(*s / cap)));
+        vectorized(
+            #[inline(always)]
+            || scores.iter_mut().for_each(|s| *s = cap * tanh(*s / cap)),
+        );
     }
 }
 
@@ -187,7 +219,13 @@ pub(crate) fn backward(
             fill_scores(&mut p, &tile, saved.qkv, shape);
             ds.resize(rows * keys, 0.0);
             let values = tile.values(saved.qkv, shape).transposed();
-            matmul(ViewMut::new(&mut ds, rows, keys), Write::Replace, 1.0, d_out, values);
+            matmul(
+                ViewMut::new(&mut ds, rows, keys),
+                Write::Replace,
+                1.0,
+                d_out,
+                values,
+            );
             score_gradient(&mut p, &mut ds, &tile, saved, (segment.start, head, shape));
 
             let (p, ds) = (View::new(&p, rows, keys), View::new(&ds, rows, keys));
@@ -197,7 +235,13 @@ pub(crate) fn backward(
             let d_k = ViewMut::strided(&mut d_qkv[tile.k..], keys, hd, width);
             matmul(d_k, Write::Add, shape.scale, ds.transposed(), queries);
             let d_q = ViewMut::strided(&mut d_qkv[tile.q..], rows, hd, width);
-            matmul(d_q, Write::Add, shape.scale, ds, tile.keys(saved.qkv, shape));
+            matmul(
+                d_q,
+                Write::Add,
+                shape.scale,
+                ds,
+                tile.keys(saved.qkv, shape),
+            );
         }
     }
 }
@@ -212,24 +256,33 @@ fn score_gradient(
     (segment_start, head, shape): (usize, usize, &AttentionShape),
 ) {
     let keys = tile.keys.len();
-    vectorized(#[inline(always)] || {
-        for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
-            let token = segment_start + tile.rows.start + i;
-            let start = token * shape.out_width() + head * shape.head_dim;
-            let columns = start..start + shape.head_dim;
-            let row_sum = dot(&saved.d_out[columns.clone()], &saved.out[columns]);
-            let lse = saved.lse[token * shape.heads + head];
-            let seen = tile.seen(i, shape);
-            for outside in [0..seen.start, seen.end..keys] {
-                p[outside.clone()].fill(0.0);
-                ds[outside].fill(0.0);
+    vectorized(
+        #[inline(always)]
+        || {
+            for (i, (p, ds)) in p
+                .chunks_exact_mut(keys)
+                .zip(ds.chunks_exact_mut(keys))
+                .enumerate()
+            {
+                let token = segment_start + tile.rows.start + i;
+                let start = token * shape.out_width() + head * shape.head_dim;
+                let columns = start..start + shape.head_dim;
+                let row_sum = dot(&saved.d_out[columns.clone()], &saved.out[columns]);
+                let lse = saved.lse[token * shape.heads + head];
+                let seen = tile.seen(i, shape);
+                for outside in [0..seen.start, seen.end..keys] {
+                    p[outside.clone()].fill(0.0);
+                    ds[outside].fill(0.0);
+                }
+                for (p, ds) in p[seen.clone()].iter_mut().zip(&mut ds[seen]) {
+                    let slope = shape
+                        .softcap
+                        .map_or(1.0, |cap| 1.0 - (*p / cap) * (*p / cap));
+                    let probability = exp(*p - lse);
+                    *ds = probability * (*ds - row_sum) * slope;
+                    *p = probability;
+                }
             }
-            for (p, ds) in p[seen.clone()].iter_mut().zip(&mut ds[seen]) {
-                let slope = shape.softcap.map_or(1.0, |cap| 1.0 - (*p / cap) * (*p / cap));
-                let probability = exp(*p - lse);
-                *ds = probability * (*ds - row_sum) * slope;
-                *p = probability;
-            }
-        }
-    });
+        },
+    );
 }

@@ -32,9 +32,18 @@ impl Head<'_> {
         let rows = hidden.len() / self.width;
         let weight = View::new(self.weight, self.vocabulary, self.width).transposed();
         let target = ViewMut::new(logits, rows, self.vocabulary);
-        matmul(target, Write::Replace, 1.0, View::new(hidden, rows, self.width), weight);
+        matmul(
+            target,
+            Write::Replace,
+            1.0,
+            View::new(hidden, rows, self.width),
+            weight,
+        );
         if let Some(cap) = self.softcap {
-            vectorized(#[inline(always)] || logits.iter_mut().for_each(|z| *z = cap * tanh(*z / cap)));
+            vectorized(
+                #[inline(always)]
+                || logits.iter_mut().for_each(|z| *z = cap * tanh(*z / cap)),
+            );
         }
     }
 
@@ -46,9 +55,12 @@ impl Head<'_> {
             let logits = &mut logits[..labels.len() * self.vocabulary];
             self.logits(logits, hidden);
             let rows = logits.chunks_exact(self.vocabulary).zip(labels);
-            vectorized(#[inline(always)] || {
-                losses.extend(rows.map(|(row, &label)| log_sum_exp(row) - row[label as usize]));
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    losses.extend(rows.map(|(row, &label)| log_sum_exp(row) - row[label as usize]));
+                },
+            );
         }
         losses
     }
@@ -65,8 +77,10 @@ impl Head<'_> {
         let mut logits = vec![0.0; CHUNK.min(labels.len()) * self.vocabulary];
         let weight = View::new(self.weight, self.vocabulary, self.width);
         let chunks = gradients.d_hidden.chunks_mut(CHUNK * self.width);
-        for ((hidden, labels), d_hidden) in
-            hidden.chunks(CHUNK * self.width).zip(labels.chunks(CHUNK)).zip(chunks)
+        for ((hidden, labels), d_hidden) in hidden
+            .chunks(CHUNK * self.width)
+            .zip(labels.chunks(CHUNK))
+            .zip(chunks)
         {
             let rows = labels.len();
             let logits = &mut logits[..rows * self.vocabulary];
@@ -86,23 +100,28 @@ impl Head<'_> {
 
     /// Turns logits into the gradient of `scale * loss`; returns the sum of the losses.
     fn differentiate(&self, logits: &mut [f32], labels: &[u32], scale: f32) -> f64 {
-        vectorized(#[inline(always)] || {
-            let mut total = 0.0;
-            for (row, &label) in logits.chunks_exact_mut(self.vocabulary).zip(labels) {
-                let lse = log_sum_exp(row);
-                let label_logit = row[label as usize];
-                total += f64::from(lse - label_logit);
-                match self.softcap {
-                    None => row.iter_mut().for_each(|z| *z = scale * exp(*z - lse)),
-                    Some(cap) => row.iter_mut().for_each(|z| {
-                        *z = scale * exp(*z - lse) * (1.0 - (*z / cap) * (*z / cap));
-                    }),
+        vectorized(
+            #[inline(always)]
+            || {
+                let mut total = 0.0;
+                for (row, &label) in logits.chunks_exact_mut(self.vocabulary).zip(labels) {
+                    let lse = log_sum_exp(row);
+                    let label_logit = row[label as usize];
+                    total += f64::from(lse - label_logit);
+                    match self.softcap {
+                        None => row.iter_mut().for_each(|z| *z = scale * exp(*z - lse)),
+                        Some(cap) => row.iter_mut().for_each(|z| {
+                            *z = scale * exp(*z - lse) * (1.0 - (*z / cap) * (*z / cap));
+                        }),
+                    }
+                    let slope = self
+                        .softcap
+                        .map_or(1.0, |cap| 1.0 - (label_logit / cap).powi(2));
+                    row[label as usize] -= scale * slope;
                 }
-                let slope = self.softcap.map_or(1.0, |cap| 1.0 - (label_logit / cap).powi(2));
-                row[label as usize] -= scale * slope;
-            }
-            total
-        })
+                total
+            },
+        )
     }
 }
 

@@ -22,14 +22,21 @@ pub(crate) fn apply(y: &mut [f32], x: &[f32], keys: &[u64], p: f64) {
     let width = x.len() / keys.len();
     let threshold = ((1.0 - p) * 4_294_967_296.0) as u64;
     let factor = (1.0 / (1.0 - p)) as f32;
-    vectorized(#[inline(always)] || {
-        for ((y, x), &key) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(keys) {
-            for (i, (y, &x)) in y.iter_mut().zip(x).enumerate() {
-                let draw = mix(key ^ (i as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93)) >> 32;
-                *y = if draw < threshold { x * factor } else { 0.0 };
+    vectorized(
+        #[inline(always)]
+        || {
+            for ((y, x), &key) in y
+                .chunks_exact_mut(width)
+                .zip(x.chunks_exact(width))
+                .zip(keys)
+            {
+                for (i, (y, &x)) in y.iter_mut().zip(x).enumerate() {
+                    let draw = mix(key ^ (i as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93)) >> 32;
+                    *y = if draw < threshold { x * factor } else { 0.0 };
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 #[cfg(test)]

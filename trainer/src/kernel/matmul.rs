@@ -15,8 +15,17 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// A row-major `[rows, cols]` matrix whose rows are `stride` apart.
     pub(crate) fn strided(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
-        assert!(fits(data.len(), rows, cols, stride), "view outside its slice");
-        Self { data, rows, cols, row_stride: stride, col_stride: 1 }
+        assert!(
+            fits(data.len(), rows, cols, stride),
+            "view outside its slice"
+        );
+        Self {
+            data,
+            rows,
+            cols,
+            row_stride: stride,
+            col_stride: 1,
+        }
     }
 
     /// A contiguous row-major `[rows, cols]` matrix.
@@ -47,8 +56,16 @@ pub(crate) struct ViewMut<'a> {
 impl<'a> ViewMut<'a> {
     /// A row-major `[rows, cols]` matrix whose rows are `stride` apart.
     pub(crate) fn strided(data: &'a mut [f32], rows: usize, cols: usize, stride: usize) -> Self {
-        assert!(fits(data.len(), rows, cols, stride), "view outside its slice");
-        Self { data, rows, cols, stride }
+        assert!(
+            fits(data.len(), rows, cols, stride),
+            "view outside its slice"
+        );
+        Self {
+            data,
+            rows,
+            cols,
+            stride,
+        }
     }
 
     /// A contiguous row-major `[rows, cols]` matrix.
@@ -72,15 +89,22 @@ pub(crate) enum Write {
 
 /// `dst = scale * a b`, or `dst += scale * a b`.
 pub(crate) fn matmul(dst: ViewMut<'_>, write: Write, scale: f32, a: View<'_>, b: View<'_>) {
-    assert_eq!((dst.rows, dst.cols, a.cols), (a.rows, b.cols, b.rows), "shapes of a product");
+    assert_eq!(
+        (dst.rows, dst.cols, a.cols),
+        (a.rows, b.cols, b.rows),
+        "shapes of a product"
+    );
     if dst.rows == 0 || dst.cols == 0 {
         return;
     }
     let threads = rayon::current_num_threads();
     // Below about a millisecond of work, waking other threads costs more than it saves.
     let small = dst.rows * dst.cols * a.cols < 1 << 22;
-    let parallelism =
-        if threads == 1 || small { Parallelism::None } else { Parallelism::Rayon(threads) };
+    let parallelism = if threads == 1 || small {
+        Parallelism::None
+    } else {
+        Parallelism::Rayon(threads)
+    };
     // SAFETY: every view was checked against its slice when it was made, `dst` is borrowed
     // mutably and so overlaps neither operand, and the shapes agree by the assertion above.
     unsafe {
@@ -144,7 +168,10 @@ mod tests {
         let (m, n, k) = (130, 600, 333);
         let (a, b) = (series(m * k, 0.3), series(n * k, 0.7));
         let product = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .expect("pool");
             pool.install(|| {
                 let mut dst = vec![0.0; m * n];
                 matmul(
@@ -159,7 +186,10 @@ mod tests {
         };
         let one = product(1);
         for threads in [2, 3, 4] {
-            assert!(one == product(threads), "{threads} threads changed the product");
+            assert!(
+                one == product(threads),
+                "{threads} threads changed the product"
+            );
         }
     }
 }

@@ -38,7 +38,12 @@ fn stretch(frequency: f32, scaling: &RopeScaling) -> f32 {
     match *scaling {
         RopeScaling::None => frequency,
         RopeScaling::Linear { factor } => frequency / factor as f32,
-        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_positions } => {
+        RopeScaling::Llama3 {
+            factor,
+            low_freq_factor,
+            high_freq_factor,
+            original_max_positions,
+        } => {
             let original = original_max_positions as f32;
             let (low, high) = (low_freq_factor as f32, high_freq_factor as f32);
             let wavelength = 2.0 * std::f32::consts::PI / frequency;
@@ -72,17 +77,20 @@ pub(crate) fn rotate(
     turn: Turn,
 ) {
     let sign = if turn == Turn::Forward { 1.0 } else { -1.0 };
-    vectorized(#[inline(always)] || {
-        for (row, &position) in x.chunks_exact_mut(stride).zip(positions) {
-            let (cos, sin) = table.row(position);
-            for head in row.chunks_exact_mut(2 * table.half).take(heads) {
-                let (low, high) = head.split_at_mut(table.half);
-                for (((a, b), &c), &s) in low.iter_mut().zip(high).zip(cos).zip(sin) {
-                    let (x, y) = (*a, *b);
-                    *a = x * c - sign * y * s;
-                    *b = y * c + sign * x * s;
+    vectorized(
+        #[inline(always)]
+        || {
+            for (row, &position) in x.chunks_exact_mut(stride).zip(positions) {
+                let (cos, sin) = table.row(position);
+                for head in row.chunks_exact_mut(2 * table.half).take(heads) {
+                    let (low, high) = head.split_at_mut(table.half);
+                    for (((a, b), &c), &s) in low.iter_mut().zip(high).zip(cos).zip(sin) {
+                        let (x, y) = (*a, *b);
+                        *a = x * c - sign * y * s;
+                        *b = y * c + sign * x * s;
+                    }
                 }
             }
-        }
-    });
+        },
+    );
 }

@@ -46,7 +46,10 @@ pub(crate) fn exp(x: f32) -> f32 {
     p = p.mul_add(r, 1.666_666_5e-1);
     p = p.mul_add(r, 5.000_000_1e-1);
     let y = (p * r).mul_add(r, r) + 1.0;
-    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    let exponent = shifted
+        .to_bits()
+        .wrapping_sub(ROUND.to_bits())
+        .wrapping_add(127);
     y * f32::from_bits(exponent << 23)
 }
 
@@ -103,7 +106,11 @@ pub(crate) fn max(values: &[f32]) -> f32 {
             *acc = acc.max(value);
         }
     }
-    let tail = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let tail = chunks
+        .remainder()
+        .iter()
+        .copied()
+        .fold(f32::NEG_INFINITY, f32::max);
     lanes.into_iter().fold(tail, f32::max)
 }
 
@@ -120,7 +127,10 @@ mod tests {
             assert!(relative < 4e-7, "exp({x}) off by {relative}");
             assert!((f64::from(tanh(x)) - wide.tanh()).abs() < 3e-7, "tanh({x})");
             let logistic = 1.0 / (1.0 + (-wide).exp());
-            assert!((f64::from(sigmoid(x)) - logistic).abs() < 2e-7, "sigmoid({x})");
+            assert!(
+                (f64::from(sigmoid(x)) - logistic).abs() < 2e-7,
+                "sigmoid({x})"
+            );
         }
     }
 
@@ -129,10 +139,19 @@ mod tests {
         for n in 0..70 {
             let values: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
             let expected: f64 = values.iter().map(|&v| f64::from(v)).sum();
-            let found = f64::from(vectorized(#[inline(always)] || sum(n, |i| values[i])));
+            let found = f64::from(vectorized(
+                #[inline(always)]
+                || sum(n, |i| values[i]),
+            ));
             assert!((found - expected).abs() < 1e-5);
             let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            assert_eq!(vectorized(#[inline(always)] || max(&values)), largest);
+            assert_eq!(
+                vectorized(
+                    #[inline(always)]
+                    || max(&values)
+                ),
+                largest
+            );
         }
     }
 }

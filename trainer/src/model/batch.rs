@@ -33,7 +33,8 @@ impl Leaf {
             leaf.positions.extend(0..sample.input_ids.len());
             leaf.segments.push(start..leaf.tokens.len());
             let own = mix(sample.id);
-            leaf.identities.extend((0..sample.input_ids.len() as u64).map(|i| mix(own ^ i)));
+            leaf.identities
+                .extend((0..sample.input_ids.len() as u64).map(|i| mix(own ^ i)));
             for (i, &label) in sample.labels.iter().enumerate().skip(1) {
                 if label != IGNORED {
                     leaf.predicting.push(start + i - 1);
@@ -59,12 +60,19 @@ impl Leaf {
     /// One (token, position) of each of several sequences whose past is cached elsewhere.
     pub(crate) fn decoding(rows: impl IntoIterator<Item = (u32, usize)>) -> Self {
         let (tokens, positions) = rows.into_iter().unzip();
-        Self { tokens, positions, ..Self::default() }
+        Self {
+            tokens,
+            positions,
+            ..Self::default()
+        }
     }
 
     /// Dropout keys of the rows for one adapted module at one step.
     pub(crate) fn dropout_keys(&self, seed: u64, step: u64, module: u64) -> Vec<u64> {
         let key = mix(mix(mix(seed) ^ step) ^ module);
-        self.identities.iter().map(|identity| mix(identity ^ key)).collect()
+        self.identities
+            .iter()
+            .map(|identity| mix(identity ^ key))
+            .collect()
     }
 }

@@ -24,11 +24,15 @@ pub(crate) struct Norm {
 impl Norm {
     /// The weight in force, and its parameter index where it is trained.
     pub(crate) fn weight(&self, context: &Context<'_>) -> (Vec<f32>, Option<usize>) {
-        match context.adapter.and_then(|adapter| adapter.saved(&self.name)) {
+        match context
+            .adapter
+            .and_then(|adapter| adapter.saved(&self.name))
+        {
             None => (self.weight.clone(), None),
-            Some((index, value)) => {
-                (value.elements().iter().map(|w| w + self.offset).collect(), Some(index))
-            }
+            Some((index, value)) => (
+                value.elements().iter().map(|w| w + self.offset).collect(),
+                Some(index),
+            ),
         }
     }
 
@@ -125,8 +129,14 @@ impl Block {
         let mut raw = None;
         if let Some(norms) = &self.head_norms {
             let (q_columns, k_columns) = self.head_columns();
-            let q = ops::copy_columns(&ops::Columns { matrix: &qkv, range: q_columns.clone() });
-            let k = ops::copy_columns(&ops::Columns { matrix: &qkv, range: k_columns.clone() });
+            let q = ops::copy_columns(&ops::Columns {
+                matrix: &qkv,
+                range: q_columns.clone(),
+            });
+            let k = ops::copy_columns(&ops::Columns {
+                matrix: &qkv,
+                range: k_columns.clone(),
+            });
             let (q_normed, q_rms) = norms.q.forward(&q, context);
             let (k_normed, k_rms) = norms.k.forward(&k, context);
             qkv = ops::zip_columns(qkv, q_columns, &q_normed, |_, q, _| q);
@@ -136,9 +146,13 @@ impl Block {
         let positions = &context.leaf.positions;
         let rotated = self.shape.heads + self.shape.kv_heads;
         let width = self.shape.qkv_width();
-        let qkv =
-            qkv.updated(|qkv| rotate(qkv, width, rotated, (table, positions), Turn::Forward));
-        Heads { qkv, rms, branches, raw }
+        let qkv = qkv.updated(|qkv| rotate(qkv, width, rotated, (table, positions), Turn::Forward));
+        Heads {
+            qkv,
+            rms,
+            branches,
+            raw,
+        }
     }
 
     /// Rows after the block, and what its backward pass needs.
@@ -205,7 +219,10 @@ impl Block {
         let d_middle = self.feed_forward_backward(dy, &trace, context, gradients);
         let d_result = through_residual_norm(
             &d_middle,
-            (self.after_attention.as_ref(), trace.after_attention.as_ref()),
+            (
+                self.after_attention.as_ref(),
+                trace.after_attention.as_ref(),
+            ),
             context,
             gradients,
         );
@@ -217,13 +234,20 @@ impl Block {
             true,
         )?;
         let d_qkv = self.attention_backward(&d_attended, &trace, (context, table), gradients);
-        let normed = self.attention_norm.replay(&trace.x, &trace.attention_rms, context);
+        let normed = self
+            .attention_norm
+            .replay(&trace.x, &trace.attention_rms, context);
         let input = (&normed, &trace.qkv_branches);
         // A trained norm needs the gradient even where nothing before the block does.
         let wants_dx = wants_dx || self.attention_norm.weight(context).1.is_some();
-        let d_normed = self.qkv.backward(d_qkv, input, context, gradients, wants_dx)?;
+        let d_normed = self
+            .qkv
+            .backward(d_qkv, input, context, gradients, wants_dx)?;
         let input = (&trace.x, trace.attention_rms.as_slice());
-        Some(self.attention_norm.backward(d_middle, &d_normed, input, context, gradients))
+        Some(
+            self.attention_norm
+                .backward(d_middle, &d_normed, input, context, gradients),
+        )
     }
 
     fn feed_forward_backward(
@@ -235,25 +259,35 @@ impl Block {
     ) -> Matrix {
         let d_result = through_residual_norm(
             &dy,
-            (self.after_feed_forward.as_ref(), trace.after_feed_forward.as_ref()),
+            (
+                self.after_feed_forward.as_ref(),
+                trace.after_feed_forward.as_ref(),
+            ),
             context,
             gradients,
         );
         let active = ops::gate(&trace.gate_up, self.activation);
         let input = (&active, &trace.down_branches);
-        let d_active = self.down.backward(d_result, input, context, gradients, true);
+        let d_active = self
+            .down
+            .backward(d_result, input, context, gradients, true);
         drop(active);
         let Some(d_active) = d_active else { return dy };
         let d_gate_up = ops::gate_gradient(&d_active, &trace.gate_up, self.activation);
         drop(d_active);
-        let normed = self.feed_forward_norm.replay(&trace.middle, &trace.feed_forward_rms, context);
+        let normed = self
+            .feed_forward_norm
+            .replay(&trace.middle, &trace.feed_forward_rms, context);
         let input = (&normed, &trace.gate_up_branches);
-        let Some(d_normed) = self.gate_up.backward(d_gate_up, input, context, gradients, true)
+        let Some(d_normed) = self
+            .gate_up
+            .backward(d_gate_up, input, context, gradients, true)
         else {
             return dy;
         };
         let input = (&trace.middle, trace.feed_forward_rms.as_slice());
-        self.feed_forward_norm.backward(dy, &d_normed, input, context, gradients)
+        self.feed_forward_norm
+            .backward(dy, &d_normed, input, context, gradients)
     }
 
     fn attention_backward(
@@ -266,7 +300,12 @@ impl Block {
         let width = self.shape.qkv_width();
         let (qkv, out) = (trace.qkv.elements(), trace.attended.elements());
         let d_out = d_attended.elements();
-        let saved = Saved { qkv: &qkv, out: &out, lse: &trace.lse, d_out: &d_out };
+        let saved = Saved {
+            qkv: &qkv,
+            out: &out,
+            lse: &trace.lse,
+            d_out: &d_out,
+        };
         let rotated = self.shape.heads + self.shape.kv_heads;
         let positions = &context.leaf.positions;
         let d_qkv = Matrix::zeros(trace.qkv.rows(), width).updated(|d_qkv| {
@@ -278,7 +317,10 @@ impl Block {
         };
         let (q_columns, k_columns) = self.head_columns();
         let mut through = |d_qkv: Matrix, columns: std::ops::Range<usize>, norm: &Norm, x, rms| {
-            let dy = ops::copy_columns(&ops::Columns { matrix: &d_qkv, range: columns.clone() });
+            let dy = ops::copy_columns(&ops::Columns {
+                matrix: &d_qkv,
+                range: columns.clone(),
+            });
             let dx = Matrix::zeros(dy.rows(), dy.cols());
             let dx = norm.backward(dx, &dy, (x, rms), context, gradients);
             ops::zip_columns(d_qkv, columns, &dx, |_, d, _| d)

@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
+use schliff_weights::WeightsError;
 use schliff_weights::base::BaseWeights;
 use schliff_weights::config::{LayerAttention, ModelConfig, Rope};
-use schliff_weights::WeightsError;
 
 use super::block::{Block, HeadNorms, Norm};
 use super::network::{EMBEDDING, HEAD, Network};
@@ -31,11 +31,14 @@ pub struct LinearLayer {
 pub fn linear_layers(config: &ModelConfig) -> Vec<LinearLayer> {
     (0..config.layers.len())
         .flat_map(|layer| {
-            groups(config).into_iter().flatten().map(move |(module, inputs, outputs)| LinearLayer {
-                name: format!("model.layers.{layer}.{module}"),
-                inputs,
-                outputs,
-            })
+            groups(config)
+                .into_iter()
+                .flatten()
+                .map(move |(module, inputs, outputs)| LinearLayer {
+                    name: format!("model.layers.{layer}.{module}"),
+                    inputs,
+                    outputs,
+                })
         })
         .collect()
 }
@@ -51,7 +54,11 @@ pub fn norm_tensors(config: &ModelConfig) -> Vec<String> {
         if config.qk_norm {
             block.extend(["self_attn.q_norm", "self_attn.k_norm"]);
         }
-        names.extend(block.iter().map(|norm| format!("model.layers.{layer}.{norm}.weight")));
+        names.extend(
+            block
+                .iter()
+                .map(|norm| format!("model.layers.{layer}.{norm}.weight")),
+        );
     }
     names
 }
@@ -82,8 +89,9 @@ pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, W
     let reader = Reader { base, config };
     let (ropes, rope_of_layer) = rope_tables(config, positions);
     let blocks = config.layers.iter().zip(rope_of_layer).enumerate();
-    let blocks: Result<Vec<Block>, WeightsError> =
-        blocks.map(|(layer, (attention, rope))| reader.block(layer, attention, rope)).collect();
+    let blocks: Result<Vec<Block>, WeightsError> = blocks
+        .map(|(layer, (attention, rope))| reader.block(layer, attention, rope))
+        .collect();
     let head = match config.tie_embeddings {
         true => None,
         false => Some(reader.matrix(HEAD)?),
@@ -103,10 +111,13 @@ pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, W
 fn rope_tables(config: &ModelConfig, positions: usize) -> (Vec<RopeTable>, Vec<usize>) {
     let mut distinct: Vec<Rope> = Vec::new();
     let of_layer = config.layers.iter().map(|layer| {
-        distinct.iter().position(|rope| *rope == layer.rope).unwrap_or_else(|| {
-            distinct.push(layer.rope);
-            distinct.len() - 1
-        })
+        distinct
+            .iter()
+            .position(|rope| *rope == layer.rope)
+            .unwrap_or_else(|| {
+                distinct.push(layer.rope);
+                distinct.len() - 1
+            })
     });
     let of_layer = of_layer.collect();
     let table = |rope: &Rope| RopeTable::new(rope, config.head_dim, positions);
@@ -129,12 +140,18 @@ impl Reader<'_> {
         let norm = |name: &str| self.norm(format!("model.layers.{layer}.{name}.weight"));
         let [qkv, output, gate_up, down] = groups(config);
         let sandwich = config.sandwich_norms;
-        let feed_forward_norm =
-            if sandwich { "pre_feedforward_layernorm" } else { "post_attention_layernorm" };
+        let feed_forward_norm = if sandwich {
+            "pre_feedforward_layernorm"
+        } else {
+            "post_attention_layernorm"
+        };
         let after = |name: &str| sandwich.then(|| norm(name)).transpose();
         let head_norms = match config.qk_norm {
             false => None,
-            true => Some(HeadNorms { q: norm("self_attn.q_norm")?, k: norm("self_attn.k_norm")? }),
+            true => Some(HeadNorms {
+                q: norm("self_attn.q_norm")?,
+                k: norm("self_attn.k_norm")?,
+            }),
         };
         Ok(Block {
             shape: AttentionShape {
@@ -172,22 +189,44 @@ impl Reader<'_> {
             let name = format!("model.layers.{layer}.{module}");
             let read = self.base.read_f32(&format!("{name}.weight"))?;
             // A lone layer's weight is taken as it is, without a second copy.
-            if weight.is_empty() { weight = read } else { weight.extend(read) }
+            if weight.is_empty() {
+                weight = read
+            } else {
+                weight.extend(read)
+            }
             if has_bias {
                 bias.extend(self.base.read_f32(&format!("{name}.bias"))?);
             }
             let columns = rows..rows + outputs;
-            parts.push(Part { name, columns, row_squares: OnceLock::new() });
+            parts.push(Part {
+                name,
+                columns,
+                row_squares: OnceLock::new(),
+            });
             (rows, cols) = (rows + outputs, inputs);
         }
         let bias = has_bias.then_some(bias);
-        Ok(Projection { weight: Matrix::new(rows, cols, weight), bias, parts })
+        Ok(Projection {
+            weight: Matrix::new(rows, cols, weight),
+            bias,
+            parts,
+        })
     }
 
     fn norm(&self, name: String) -> Result<Norm, WeightsError> {
         let offset = if self.config.norm_plus_one { 1.0 } else { 0.0 };
-        let weight = self.base.read_f32(&name)?.into_iter().map(|w| w + offset).collect();
-        Ok(Norm { name, weight, eps: self.config.rms_norm_eps as f32, offset })
+        let weight = self
+            .base
+            .read_f32(&name)?
+            .into_iter()
+            .map(|w| w + offset)
+            .collect();
+        Ok(Norm {
+            name,
+            weight,
+            eps: self.config.rms_norm_eps as f32,
+            offset,
+        })
     }
 
     fn matrix(&self, name: &str) -> Result<Matrix, WeightsError> {

@@ -81,27 +81,37 @@ impl Network {
         let hidden = ops::gather_rows(&x, &context.leaf.predicting);
         let (hidden, _) = self.norm.forward(&hidden, context);
         let weight = self.head_weight(context).0;
-        self.head(&weight.elements()).losses(&hidden.elements(), &context.leaf.labels)
+        self.head(&weight.elements())
+            .losses(&hidden.elements(), &context.leaf.labels)
     }
 
     /// The adapter over this base, cut out of its masters.
     pub(crate) fn adapter<'a>(&self, layout: &'a Layout, masters: &[f32]) -> Adapter<'a> {
         Adapter::new(layout, masters, |module, factors| {
             let name = &layout.modules[module].name;
-            let found = self.projections().find_map(|projection| projection.part(name));
+            let found = self
+                .projections()
+                .find_map(|projection| projection.part(name));
             found.map_or_else(Vec::new, |(weight, part)| row_norms(weight, part, factors))
         })
     }
 
     fn projections(&self) -> impl Iterator<Item = &Projection> {
-        self.blocks.iter().flat_map(|b| [&b.qkv, &b.output, &b.gate_up, &b.down])
+        self.blocks
+            .iter()
+            .flat_map(|b| [&b.qkv, &b.output, &b.gate_up, &b.down])
     }
 
     /// Embedded tokens.
     pub(crate) fn embed(&self, context: &Context<'_>) -> Matrix {
         let trained = context.adapter.and_then(|adapter| adapter.saved(EMBEDDING));
         let table = trained.map_or(&self.embedding, |(_, value)| value);
-        let rows: Vec<usize> = context.leaf.tokens.iter().map(|&token| token as usize).collect();
+        let rows: Vec<usize> = context
+            .leaf
+            .tokens
+            .iter()
+            .map(|&token| token as usize)
+            .collect();
         let x = ops::gather_rows(table, &rows);
         if self.embedding_scale == 1.0 {
             return x;
@@ -127,7 +137,12 @@ impl Network {
     /// The head over borrowed weights.
     pub(crate) fn head<'a>(&self, weight: &'a [f32]) -> Head<'a> {
         let (vocabulary, width) = (self.embedding.rows(), self.embedding.cols());
-        Head { weight, vocabulary, width, softcap: self.logit_softcap }
+        Head {
+            weight,
+            vocabulary,
+            width,
+            softcap: self.logit_softcap,
+        }
     }
 
     /// Loss, and the gradient with respect to the last block's output.
@@ -150,10 +165,14 @@ impl Network {
                 d_weight: trained.map(|index| gradients.slot(index)),
             };
             let labels = &context.leaf.labels;
-            loss = self.head(&weight).loss_and_gradient(&hidden, labels, scale, targets);
+            loss = self
+                .head(&weight)
+                .loss_and_gradient(&hidden, labels, scale, targets);
         });
         let zeros = Matrix::zeros(rows.len(), x.cols());
-        let d_rows = self.norm.backward(zeros, &d_hidden, (&gathered, &rms), context, gradients);
+        let d_rows = self
+            .norm
+            .backward(zeros, &d_hidden, (&gathered, &rms), context, gradients);
         (loss, ops::scatter_rows(&d_rows, rows, x.rows()))
     }
 
@@ -194,7 +213,10 @@ impl Network {
         let slot = gradients.slot(parameter);
         for (row, &token) in dx.chunks_exact(width).zip(&context.leaf.tokens) {
             let target = &mut slot[token as usize * width..(token as usize + 1) * width];
-            target.iter_mut().zip(row).for_each(|(t, g)| *t += g * self.embedding_scale);
+            target
+                .iter_mut()
+                .zip(row)
+                .for_each(|(t, g)| *t += g * self.embedding_scale);
         }
     }
 }

@@ -81,7 +81,10 @@ impl Branch<'_> {
 impl Projection {
     /// The stacked weight and the part of that name.
     pub(crate) fn part(&self, name: &str) -> Option<(&Matrix, &Part)> {
-        self.parts.iter().find(|part| part.name == name).map(|part| (&self.weight, part))
+        self.parts
+            .iter()
+            .find(|part| part.name == name)
+            .map(|part| (&self.weight, part))
     }
 
     /// `y` for rows `x`, with what the backward pass needs.
@@ -121,10 +124,23 @@ impl Projection {
         self.parts.iter().filter_map(|part| {
             let adapter = context.adapter?;
             let module = adapter.layout.module(&part.name)?;
-            let keys = context.dropout.filter(|dropout| dropout.p > 0.0).map(|dropout| {
-                (context.leaf.dropout_keys(dropout.seed, dropout.step, module as u64), dropout.p)
-            });
-            Some(Branch { module, factors: &adapter.factors[module], columns: &part.columns, keys })
+            let keys = context
+                .dropout
+                .filter(|dropout| dropout.p > 0.0)
+                .map(|dropout| {
+                    (
+                        context
+                            .leaf
+                            .dropout_keys(dropout.seed, dropout.step, module as u64),
+                        dropout.p,
+                    )
+                });
+            Some(Branch {
+                module,
+                factors: &adapter.factors[module],
+                columns: &part.columns,
+                keys,
+            })
         })
     }
 
@@ -139,16 +155,31 @@ impl Projection {
         };
         if branch.keys.is_none() {
             let y = ops::add_linear(y, columns.clone(), &h, b, *scale);
-            let unscaled = ops::copy_columns(&Columns { matrix: &y, range: columns.clone() });
+            let unscaled = ops::copy_columns(&Columns {
+                matrix: &y,
+                range: columns.clone(),
+            });
             let y = ops::zip_columns(y, columns, &unscaled, |_, u, j| rows.factor[j] * u);
-            return (y, BranchTrace { h, unscaled: Some(unscaled) });
+            return (
+                y,
+                BranchTrace {
+                    h,
+                    unscaled: Some(unscaled),
+                },
+            );
         }
         // PEFT's form under dropout: the base sees x, the row factors act on dropped-out x.
         let base = ops::linear(&input, &self.weight.row_view(columns.clone()));
         let y = ops::zip_columns(y, columns.clone(), &base, |y, base, _| y - base);
         let unscaled = ops::add_linear(base, 0..columns.len(), &h, b, *scale);
         let y = ops::zip_columns(y, columns, &unscaled, |y, u, j| y + rows.factor[j] * u);
-        (y, BranchTrace { h, unscaled: Some(unscaled) })
+        (
+            y,
+            BranchTrace {
+                h,
+                unscaled: Some(unscaled),
+            },
+        )
     }
 
     /// Gradients of one branch; gives back `dy` as the base must see it, and `dx` with the
@@ -166,12 +197,16 @@ impl Projection {
         let mut dy = dy;
         let mut direct = None;
         if let (Some(rows), Some(unscaled)) = (&branch.factors.dora, &left.unscaled) {
-            let incoming = ops::copy_columns(&Columns { matrix: &dy, range: range.clone() });
+            let incoming = ops::copy_columns(&Columns {
+                matrix: &dy,
+                range: range.clone(),
+            });
             let magnitude = magnitude_gradient(&incoming, unscaled, &rows.norm);
             gradients.add(a_index + 2, &magnitude);
-            let scaled = ops::zip_columns(incoming.clone(), 0..range.len(), &incoming, |d, _, j| {
-                rows.factor[j] * d
-            });
+            let scaled =
+                ops::zip_columns(incoming.clone(), 0..range.len(), &incoming, |d, _, j| {
+                    rows.factor[j] * d
+                });
             if branch.keys.is_none() {
                 dy = ops::zip_columns(dy, range.clone(), &scaled, |_, d, _| d);
             }
@@ -179,7 +214,10 @@ impl Projection {
         }
         let d_branch = match &direct {
             Some((_, scaled)) => Columns::all(scaled),
-            None => Columns { matrix: &dy, range: range.clone() },
+            None => Columns {
+                matrix: &dy,
+                range: range.clone(),
+            },
         };
         let db = ops::linear_weight_gradient(&d_branch, &left.h, *scale);
         gradients.add(a_index + 1, &db.elements());
@@ -212,11 +250,17 @@ impl Projection {
 fn magnitude_gradient(dy: &Matrix, unscaled: &Matrix, norm: &[f32]) -> Vec<f32> {
     let (dy, unscaled) = (dy.elements(), unscaled.elements());
     let mut gradient = vec![0.0; norm.len()];
-    for (dy, u) in dy.chunks_exact(norm.len()).zip(unscaled.chunks_exact(norm.len())) {
+    for (dy, u) in dy
+        .chunks_exact(norm.len())
+        .zip(unscaled.chunks_exact(norm.len()))
+    {
         for ((g, dy), u) in gradient.iter_mut().zip(dy).zip(u) {
             *g += dy * u;
         }
     }
-    gradient.iter_mut().zip(norm).for_each(|(g, norm)| *g /= norm);
+    gradient
+        .iter_mut()
+        .zip(norm)
+        .for_each(|(g, norm)| *g /= norm);
     gradient
 }

@@ -77,19 +77,35 @@ fn run(folder: &Path, way: Way) -> Vec<f32> {
     let workers = Workers::new(way.threads).expect("threads");
     let mut settings = settings(&curve["training"]);
     settings.checkpointing = way.checkpointing;
-    let stepper = Stepper { network: &network, layout: &layout, workers: &workers, settings };
+    let stepper = Stepper {
+        network: &network,
+        layout: &layout,
+        workers: &workers,
+        settings,
+    };
     let mut state = State::new(masters_of(&layout, &initial).expect("factors"));
     let samples = data();
     let batch = curve["training"]["batch_samples"].as_u64().expect("batch") as usize;
     compare_first_gradient(&curve, &layout, &stepper, &state, &samples[..batch]);
-    let rows = numbers(&curve["loss"]).into_iter().zip(numbers(&curve["grad_norm"]));
+    let rows = numbers(&curve["loss"])
+        .into_iter()
+        .zip(numbers(&curve["grad_norm"]));
     for (step, (loss, grad_norm)) in rows.enumerate() {
-        let chosen: Vec<&Sample> = samples.iter().cycle().skip(step * batch).take(batch).collect();
+        let chosen: Vec<&Sample> = samples
+            .iter()
+            .cycle()
+            .skip(step * batch)
+            .take(batch)
+            .collect();
         let micro: Vec<Vec<&Sample>> = chosen.chunks(way.micro_batch).map(<[_]>::to_vec).collect();
         let report = stepper.step(&mut state, &micro).expect("step");
         let name = folder.display();
         assert_close(report.loss, loss, &format!("{name} loss of step {step}"));
-        assert_close(report.grad_norm, grad_norm, &format!("{name} norm of step {step}"));
+        assert_close(
+            report.grad_norm,
+            grad_norm,
+            &format!("{name} norm of step {step}"),
+        );
         let trained = curve["trained_tokens"][step].as_u64();
         assert_eq!(Some(report.trained_tokens), trained);
         let rate = curve["lr"][step].as_f64().expect("rate");
@@ -105,10 +121,14 @@ fn compare_first_gradient(
     state: &State,
     samples: &[Sample],
 ) {
-    let Some(expected) = curve["first_grad_norms"].as_object() else { return };
+    let Some(expected) = curve["first_grad_norms"].as_object() else {
+        return;
+    };
     let trained: usize = samples.iter().map(Sample::trained_tokens).sum();
     let batch = [samples.iter().collect()];
-    let (_, gradient) = stepper.gradient(state, &batch, 1.0 / trained as f32).expect("gradient");
+    let (_, gradient) = stepper
+        .gradient(state, &batch, 1.0 / trained as f32)
+        .expect("gradient");
     let mut compared = 0;
     for parameter in &layout.parameters {
         let suffix = match parameter.kind {
@@ -118,15 +138,27 @@ fn compare_first_gradient(
             Kind::Saved => "",
         };
         let name = format!("base_model.model.{}{suffix}", parameter.name);
-        let Some(expected) = expected.get(&name).and_then(Value::as_f64) else { continue };
-        let squares = gradient[parameter.range()].iter().map(|&g| f64::from(g) * f64::from(g));
+        let Some(expected) = expected.get(&name).and_then(Value::as_f64) else {
+            continue;
+        };
+        let squares = gradient[parameter.range()]
+            .iter()
+            .map(|&g| f64::from(g) * f64::from(g));
         assert_close(squares.sum::<f64>().sqrt(), expected, &name);
         compared += 1;
     }
-    assert_eq!(compared, expected.len(), "every stated gradient is compared");
+    assert_eq!(
+        compared,
+        expected.len(),
+        "every stated gradient is compared"
+    );
 }
 
-const ONE_BY_EIGHT: Way = Way { micro_batch: 8, threads: 1, checkpointing: false };
+const ONE_BY_EIGHT: Way = Way {
+    micro_batch: 8,
+    threads: 1,
+    checkpointing: false,
+};
 
 fn all_curves() -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(fixture("curves")).expect("fixtures");
@@ -148,18 +180,44 @@ fn every_curve_agrees_with_torch_and_peft() {
 #[test]
 fn accumulation_gives_the_curve_of_one_large_batch() {
     for folder in all_curves() {
-        run(&folder, Way { micro_batch: 1, ..ONE_BY_EIGHT });
+        run(
+            &folder,
+            Way {
+                micro_batch: 1,
+                ..ONE_BY_EIGHT
+            },
+        );
     }
 }
 
 #[test]
 fn threads_and_activation_checkpointing_change_no_bit() {
-    for name in ["curves/llama-lora", "curves/llama-dora", "curves/gemma3-lora"] {
+    for name in [
+        "curves/llama-lora",
+        "curves/llama-dora",
+        "curves/gemma3-lora",
+    ] {
         let folder = fixture(name);
-        let plain = run(&folder, Way { micro_batch: 2, ..ONE_BY_EIGHT });
+        let plain = run(
+            &folder,
+            Way {
+                micro_batch: 2,
+                ..ONE_BY_EIGHT
+            },
+        );
         for (threads, checkpointing) in [(2, false), (3, true), (1, true)] {
-            let other = run(&folder, Way { micro_batch: 2, threads, checkpointing });
-            assert!(plain == other, "{name}: {threads} threads, checkpointing {checkpointing}");
+            let other = run(
+                &folder,
+                Way {
+                    micro_batch: 2,
+                    threads,
+                    checkpointing,
+                },
+            );
+            assert!(
+                plain == other,
+                "{name}: {threads} threads, checkpointing {checkpointing}"
+            );
         }
     }
 }

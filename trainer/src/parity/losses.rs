@@ -6,6 +6,9 @@ use schliff_weights::BaseWeights;
 
 use super::{Tuned, fixture, json, numbers, sample};
 
+/// A PEFT setting that is refused with its name, because it would change the numbers.
+const REFUSED: &str = "llama-sharded-layers";
+
 fn compare(base: &Path, adapter: Option<&Path>, expected: &Path) {
     let base = BaseWeights::open_hf(base).expect("base model");
     let tuned = Tuned::open(&base, adapter);
@@ -23,7 +26,10 @@ fn compare(base: &Path, adapter: Option<&Path>, expected: &Path) {
         }
         let mean = found.iter().map(|&v| f64::from(v)).sum::<f64>() / found.len() as f64;
         let expected = case["mean_nll"].as_f64().expect("mean");
-        assert!((mean - expected).abs() < 1e-4, "{adapter:?}: {mean} against {expected}");
+        assert!(
+            (mean - expected).abs() < 1e-4,
+            "{adapter:?}: {mean} against {expected}"
+        );
     }
 }
 
@@ -49,6 +55,11 @@ fn every_adapter_agrees_with_peft() {
     let adapters = folders("adapters");
     assert!(adapters.len() >= 16);
     for adapter in adapters {
+        if adapter.ends_with(REFUSED) {
+            let error = schliff_weights::read_adapter(&adapter).expect_err("refused");
+            assert!(error.to_string().contains("layers_to_transform"), "{error}");
+            continue;
+        }
         let expected = adapter.join("expected.json");
         let base = json(&expected)["base"].as_str().map(fixture).expect("base");
         compare(&base, Some(&adapter), &expected);

@@ -14,9 +14,13 @@ use crate::training::leaves::Workers;
 use crate::training::step::{State, Stepper};
 use schliff_weights::adapter::AdapterConfig;
 
+/// The file, where there is one.
+pub(super) fn path() -> Option<std::path::PathBuf> {
+    std::env::var_os("SCHLIFF_TEST_SMOLLM2").map(Into::into)
+}
+
 fn base() -> Option<BaseWeights> {
-    let path = std::env::var_os("SCHLIFF_TEST_SMOLLM2")?;
-    Some(BaseWeights::open_gguf(path.as_ref()).expect("the GGUF file"))
+    Some(BaseWeights::open_gguf(&path()?).expect("the GGUF file"))
 }
 
 #[test]
@@ -54,7 +58,12 @@ fn ten_steps_agree_with_peft() {
         let mut masters = seeded_masters(&layout, &base, 0).expect("masters");
         draw_reference_factors(&layout, &mut masters);
         let settings = settings(&fixture["training"]);
-        let stepper = Stepper { network: &network, layout: &layout, workers: &workers, settings };
+        let stepper = Stepper {
+            network: &network,
+            layout: &layout,
+            workers: &workers,
+            settings,
+        };
         compare_curve(curve, &stepper, State::new(masters), &sample);
     }
 }
@@ -66,13 +75,25 @@ fn compare_curve(
     sample: &schliff_data::sample::Sample,
 ) {
     let mut state = state;
-    let rows = numbers(&curve["loss"]).into_iter().zip(numbers(&curve["grad_norm"]));
+    let rows = numbers(&curve["loss"])
+        .into_iter()
+        .zip(numbers(&curve["grad_norm"]));
     for (step, (loss, norm)) in rows.enumerate() {
         let report = stepper.step(&mut state, &[vec![sample]]).expect("step");
         let off = (report.loss - loss).abs() / loss;
-        assert!(off < 1e-3, "{} step {step}: loss {} against {loss}", curve["method"], report.loss);
+        assert!(
+            off < 1e-3,
+            "{} step {step}: loss {} against {loss}",
+            curve["method"],
+            report.loss
+        );
         let off = (report.grad_norm - norm).abs() / norm;
-        assert!(off < 1e-3, "{} step {step}: norm {} against {norm}", curve["method"], report.grad_norm);
+        assert!(
+            off < 1e-3,
+            "{} step {step}: norm {} against {norm}",
+            curve["method"],
+            report.grad_norm
+        );
     }
 }
 

@@ -29,7 +29,10 @@ pub(crate) fn cut<'a>(samples: &[&'a Sample]) -> Vec<Vec<&'a Sample>> {
     let mut before = 0;
     for &sample in samples {
         let middle = 2 * before + sample.input_ids.len();
-        leaves.entry(middle * wanted / (2 * total.max(1))).or_default().push(sample);
+        leaves
+            .entry(middle * wanted / (2 * total.max(1)))
+            .or_default()
+            .push(sample);
         before += sample.input_ids.len();
     }
     leaves.into_values().collect()
@@ -48,10 +51,21 @@ impl Workers {
     /// # Errors
     /// The system refuses a thread.
     pub(crate) fn new(threads: usize) -> Result<Self, ThreadPoolBuildError> {
-        let pools = (1..=threads).filter(|leaves| is_division(*leaves, threads)).map(|leaves| {
-            (0..leaves).map(|_| ThreadPoolBuilder::new().num_threads(threads / leaves).build()).collect()
-        });
-        Ok(Self { threads, pools: pools.collect::<Result<_, _>>()? })
+        let pools = (1..=threads)
+            .filter(|leaves| is_division(*leaves, threads))
+            .map(|leaves| {
+                (0..leaves)
+                    .map(|_| {
+                        ThreadPoolBuilder::new()
+                            .num_threads(threads / leaves)
+                            .build()
+                    })
+                    .collect()
+            });
+        Ok(Self {
+            threads,
+            pools: pools.collect::<Result<_, _>>()?,
+        })
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -74,7 +88,11 @@ impl Workers {
     ) -> Option<T> {
         let next = AtomicUsize::new(0);
         let tree = Mutex::new(Tree::new(leaves));
-        let pools = self.pools.iter().rev().find(|pools| pools.len() <= leaves)?;
+        let pools = self
+            .pools
+            .iter()
+            .rev()
+            .find(|pools| pools.len() <= leaves)?;
         std::thread::scope(|scope| {
             for pool in pools {
                 scope.spawn(|| {
@@ -115,7 +133,11 @@ struct Tree<T> {
 
 impl<T> Tree<T> {
     fn new(leaves: usize) -> Self {
-        Self { leaves, waiting: BTreeMap::new(), root: None }
+        Self {
+            leaves,
+            waiting: BTreeMap::new(),
+            root: None,
+        }
     }
 
     /// Nodes on a level.
@@ -139,7 +161,11 @@ impl<T> Tree<T> {
                 None
             }
             Some(sibling) => {
-                let pair = if index % 2 == 0 { (value, sibling) } else { (sibling, value) };
+                let pair = if index % 2 == 0 {
+                    (value, sibling)
+                } else {
+                    (sibling, value)
+                };
                 Some((pair.0, pair.1, (level + 1, index / 2)))
             }
         }

@@ -29,7 +29,11 @@ pub struct Moments {
 impl Moments {
     /// Moments of `len` parameters before the first update.
     pub fn zeros(len: usize) -> Self {
-        Self { first: vec![0.0; len], second: vec![0.0; len], updates: 0 }
+        Self {
+            first: vec![0.0; len],
+            second: vec![0.0; len],
+            updates: 0,
+        }
     }
 }
 
@@ -93,7 +97,11 @@ impl Step {
 
 /// Euclidean norm of all gradients together, summed in `f64`.
 pub fn global_norm(gradients: &[f32]) -> f64 {
-    gradients.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt()
+    gradients
+        .iter()
+        .map(|&g| f64::from(g) * f64::from(g))
+        .sum::<f64>()
+        .sqrt()
 }
 
 /// Scales gradients down to `limit` where their norm is above it, as `clip_grad_norm_` does.

@@ -33,7 +33,11 @@ pub(crate) fn check(
     }
     let losses = |samples: &[&Sample]| {
         let leaf = Leaf::new(samples.iter().copied());
-        network.losses(&Context { leaf: &leaf, adapter: Some(adapter), dropout: None })
+        network.losses(&Context {
+            leaf: &leaf,
+            adapter: Some(adapter),
+            dropout: None,
+        })
     };
     let packed = losses(samples);
     let alone = samples.iter().flat_map(|&sample| losses(&[sample]));

@@ -73,7 +73,11 @@ impl LearningRate {
             }
             Schedule::InverseSqrt => {
                 // HF's default time scale: the warm-up's length, or 10,000 steps without one.
-                let scale = if self.warmup_steps == 0 { 10_000.0 } else { warmup };
+                let scale = if self.warmup_steps == 0 {
+                    10_000.0
+                } else {
+                    warmup
+                };
                 1.0 / ((at + scale - warmup) / scale).sqrt()
             }
         }
@@ -87,10 +91,14 @@ mod tests {
     #[test]
     fn every_shape_agrees_with_hf_get_scheduler() {
         let fixture: serde_json::Value =
-            serde_json::from_str(include_str!("../../tests/fixtures/schedules.json")).expect("json");
+            serde_json::from_str(include_str!("../../tests/fixtures/schedules.json"))
+                .expect("json");
         let cases = fixture["cases"].as_array().expect("cases");
         let mut compared = 0;
-        for case in cases.iter().filter(|case| case["settings"]["decay_type"] != "linear") {
+        for case in cases
+            .iter()
+            .filter(|case| case["settings"]["decay_type"] != "linear")
+        {
             let settings = &case["settings"];
             let ratio = |name: &str| settings[name].as_f64();
             let steps = case["total_steps"].as_u64().expect("steps") as usize;
@@ -99,13 +107,18 @@ mod tests {
                 peak: 1.0,
                 warmup_steps: case["warmup_steps"].as_u64().expect("warm-up") as usize,
                 steps,
-                min_ratio: ratio("min_lr_rate").or(ratio("min_lr_ratio")).unwrap_or(0.0),
+                min_ratio: ratio("min_lr_rate")
+                    .or(ratio("min_lr_ratio"))
+                    .unwrap_or(0.0),
                 decay_steps: settings["num_decay_steps"].as_u64().unwrap_or(0) as usize,
             };
             let expected = case["factor"].as_array().expect("factors");
             for (step, expected) in expected.iter().enumerate() {
                 let (found, expected) = (rate.at(step), expected.as_f64().expect("factor"));
-                assert!((found - expected).abs() < 1e-12, "{case} at {step}: {found}");
+                assert!(
+                    (found - expected).abs() < 1e-12,
+                    "{case} at {step}: {found}"
+                );
                 compared += 1;
             }
         }

@@ -9,7 +9,7 @@ use super::leaves::{Workers, cut};
 use super::optimizer::{AdamW, Moments, clip, global_norm};
 use super::schedule::LearningRate;
 use crate::adapter::factors::Adapter;
-use crate::adapter::layout::{Gradients, Kind, Layout};
+use crate::adapter::layout::{Gradients, Kind, Layout, Parameter};
 use crate::model::batch::Leaf;
 use crate::model::network::{LeafPass, Network};
 use crate::model::projection::{Context, Dropout};
@@ -69,7 +69,11 @@ impl State {
     /// The state before the first step.
     pub fn new(masters: Vec<f32>) -> Self {
         let moments = Moments::zeros(masters.len());
-        Self { masters, moments, step: 0 }
+        Self {
+            masters,
+            moments,
+            step: 0,
+        }
     }
 }
 
@@ -115,7 +119,11 @@ impl Stepper<'_> {
         let grad_norm = global_norm(&gradients);
         for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
             if !value.is_finite() {
-                return Err(StepError::NonFinite { step: number, what, value });
+                return Err(StepError::NonFinite {
+                    step: number,
+                    what,
+                    value,
+                });
             }
         }
         if let Some(limit) = self.settings.clip_norm {
@@ -123,10 +131,20 @@ impl Stepper<'_> {
         }
         let lr = self.settings.learning_rate.at(state.step);
         let rates = self.rates(lr);
-        let State { masters, moments, .. } = state;
-        self.settings.optimizer.update(masters, &gradients, moments, &rates);
+        let State {
+            masters, moments, ..
+        } = state;
+        self.settings
+            .optimizer
+            .update(masters, &gradients, moments, &rates);
         state.step = number;
-        Ok(StepReport { loss, grad_norm, lr, tokens, trained_tokens: trained as u64 })
+        Ok(StepReport {
+            loss,
+            grad_norm,
+            lr,
+            tokens,
+            trained_tokens: trained as u64,
+        })
     }
 
     /// Sum of losses, and gradient of `scale` times it, over all leaves.
@@ -142,14 +160,20 @@ impl Stepper<'_> {
             seed: self.settings.seed,
             step: state.step as u64,
         };
-        let pass = LeafPass { scale, checkpointing: self.settings.checkpointing };
+        let pass = LeafPass {
+            scale,
+            checkpointing: self.settings.checkpointing,
+        };
         let leaves: Vec<_> = micro_batches.iter().flat_map(|batch| cut(batch)).collect();
         self.workers.tree(
             leaves.len(),
             |index| {
                 let leaf = Leaf::new(leaves[index].iter().copied());
-                let context =
-                    Context { leaf: &leaf, adapter: Some(&adapter), dropout: Some(dropout) };
+                let context = Context {
+                    leaf: &leaf,
+                    adapter: Some(&adapter),
+                    dropout: Some(dropout),
+                };
                 let mut gradients = Gradients::zeros(self.layout);
                 let loss = self.network.leaf_gradient(&context, pass, &mut gradients);
                 (loss, gradients.flat)
@@ -163,11 +187,24 @@ impl Stepper<'_> {
 
     /// The factors in the form that leaves compute with.
     pub(crate) fn adapter(&self, masters: &[f32]) -> Adapter<'_> {
-        self.workers.together(|| self.network.adapter(self.layout, masters))
+        self.workers
+            .together(|| self.network.adapter(self.layout, masters))
     }
 
+    /// Learning rate of each parameter. As in PEFT's LoRA+, vectors go with B.
     fn rates(&self, lr: f64) -> Vec<(Range<usize>, f64)> {
-        let rate = |kind| if kind == Kind::B { lr * self.settings.lr_b_ratio } else { lr };
-        self.layout.parameters.iter().map(|p| (p.range(), rate(p.kind))).collect()
+        let with_b = |p: &Parameter| p.kind == Kind::B || (p.kind != Kind::A && p.shape.0 == 1);
+        let rate = |p| {
+            if with_b(p) {
+                lr * self.settings.lr_b_ratio
+            } else {
+                lr
+            }
+        };
+        self.layout
+            .parameters
+            .iter()
+            .map(|p| (p.range(), rate(p)))
+            .collect()
     }
 }

@@ -27,7 +27,12 @@ pub(super) fn check(job: &Job, reporter: &Reporter) -> Result<Value, Failure> {
     let loaded_bytes = peak_rss_bytes();
     let workers = workers()?;
     let settings = open.step_settings();
-    let stepper = Stepper { network: &network, layout: &open.layout, workers: &workers, settings };
+    let stepper = Stepper {
+        network: &network,
+        layout: &open.layout,
+        workers: &workers,
+        settings,
+    };
     let first: Vec<&Sample> = open.train.samples.iter().take(3).collect();
     packing::check(&network, &stepper.adapter(&masters), &first).map_err(Failure::job)?;
     reporter.stage("measuring a short step");
@@ -35,7 +40,11 @@ pub(super) fn check(job: &Job, reporter: &Reporter) -> Result<Value, Failure> {
     let activations = peak_rss_bytes().saturating_sub(loaded_bytes);
     let tokens = open.plan.tokens_total();
     let parameters = open.base.weights.parameter_count();
-    let passes = if job.training.activation_checkpointing { 6 } else { 4 };
+    let passes = if job.training.activation_checkpointing {
+        6
+    } else {
+        4
+    };
     Ok(json!({
         "name": job.name,
         "samples": open.train.samples.len(),
@@ -75,7 +84,9 @@ fn probe(
     let mut seconds = 0.0;
     for _ in 0..2 {
         let begun = Instant::now();
-        stepper.step(&mut state, &[samples.clone()]).map_err(Failure::job)?;
+        stepper
+            .step(&mut state, &[samples.clone()])
+            .map_err(Failure::job)?;
         seconds = begun.elapsed().as_secs_f64();
     }
     Ok((tokens as f64 / f64::max(seconds, 1e-9), tokens))

@@ -19,9 +19,15 @@ pub(super) fn data(job: &Job, samples: usize, reporter: &Reporter) -> Result<Val
     };
     let mut shown = Vec::new();
     for sample in train.samples.iter().take(samples) {
-        let Some(tokenizer) = &base.tokenizer else { break };
+        let Some(tokenizer) = &base.tokenizer else {
+            break;
+        };
         let tokens = preview(sample, tokenizer).map_err(Failure::job)?;
-        let file = job.data.train.get(sample.origin.file).map(|file| file.display().to_string());
+        let file = job
+            .data
+            .train
+            .get(sample.origin.file)
+            .map(|file| file.display().to_string());
         let origin = format!("{}:{}", file.unwrap_or_default(), sample.origin.line);
         shown.push(json!({ "origin": origin, "tokens": tokens }));
     }

@@ -29,9 +29,15 @@ pub(super) fn eval(
 ) -> Result<Value, Failure> {
     reporter.stage("opening the base model");
     let base = Base::open(model, Replacements::default()).map_err(Failure::usage)?;
-    let tuned = adapter.map(|folder| open_adapter(&base, folder)).transpose()?;
+    let tuned = adapter
+        .map(|folder| open_adapter(&base, folder))
+        .transpose()?;
     let samples = samples(&base, input)?;
-    let longest = samples.iter().map(|sample| sample.input_ids.len()).max().unwrap_or(0);
+    let longest = samples
+        .iter()
+        .map(|sample| sample.input_ids.len())
+        .max()
+        .unwrap_or(0);
     let context = base.weights.config().max_positions;
     if longest > context {
         let told = format!("the text has {longest} tokens, the model's context is {context}");
@@ -41,8 +47,14 @@ pub(super) fn eval(
     let network = network(&base.weights, longest).map_err(Failure::usage)?;
     let workers = workers()?;
     reporter.stage("measuring");
-    let adapter = tuned.as_ref().map(|(layout, masters)| network.adapter(layout, masters));
-    let evaluator = Evaluator { network: &network, adapter: adapter.as_ref(), workers: &workers };
+    let adapter = tuned
+        .as_ref()
+        .map(|(layout, masters)| network.adapter(layout, masters));
+    let evaluator = Evaluator {
+        network: &network,
+        adapter: adapter.as_ref(),
+        workers: &workers,
+    };
     let sum = evaluator.loss(&samples, |done| reporter.progress(done, samples.len()));
     let tokens: usize = samples.iter().map(|sample| sample.input_ids.len()).sum();
     let measures = measures(sum, &samples);
@@ -103,6 +115,13 @@ fn file(base: &Base, path: &Path, format: DataFormat) -> Result<Dataset, Failure
     };
     let words = words_of(base, format)?;
     let template = base.template.as_ref();
-    dataset::load(&data, &data.eval, words, template, base.eos, config.vocab_size)
-        .map_err(Failure::usage)
+    dataset::load(
+        &data,
+        &data.eval,
+        words,
+        template,
+        base.eos,
+        config.vocab_size,
+    )
+    .map_err(Failure::usage)
 }

@@ -34,9 +34,14 @@ pub(super) fn generate(
 ) -> Result<Value, Failure> {
     reporter.stage("opening the base model");
     let base = Base::open(model, Replacements::default()).map_err(Failure::usage)?;
-    let tuned = adapter.map(|folder| open_adapter(&base, folder)).transpose()?;
+    let tuned = adapter
+        .map(|folder| open_adapter(&base, folder))
+        .transpose()?;
     let ids = encode(&base, prompt)?;
-    let (context, wanted) = (base.weights.config().max_positions, ids.len() + max_new_tokens);
+    let (context, wanted) = (
+        base.weights.config().max_positions,
+        ids.len() + max_new_tokens,
+    );
     if ids.is_empty() || wanted > context {
         let told = format!(
             "{} prompt tokens and {max_new_tokens} new ones; the model's context is {context}",
@@ -47,11 +52,16 @@ pub(super) fn generate(
     reporter.stage("loading the base model");
     let network = network(&base.weights, wanted).map_err(Failure::usage)?;
     let workers = workers()?;
-    let adapter = tuned.as_ref().map(|(layout, masters)| network.adapter(layout, masters));
+    let adapter = tuned
+        .as_ref()
+        .map(|(layout, masters)| network.adapter(layout, masters));
     reporter.stage("generating");
     let begun = Instant::now();
     let tokens = base.stop_tokens();
-    let stop = Stop { tokens: &tokens, max_new_tokens };
+    let stop = Stop {
+        tokens: &tokens,
+        max_new_tokens,
+    };
     let mut generated = 0;
     let interrupt = reporter.interrupt().clone();
     let answers = workers.together(|| {
@@ -63,7 +73,10 @@ pub(super) fn generate(
     let seconds = begun.elapsed().as_secs_f64();
     let answer = answers.into_iter().next().unwrap_or_default();
     let words = words_of(&base, DataFormat::Text)?;
-    let text = words.map(|words| words.decode(&answer, true)).transpose().map_err(Failure::job)?;
+    let text = words
+        .map(|words| words.decode(&answer, true))
+        .transpose()
+        .map_err(Failure::job)?;
     Ok(json!({
         "text": text.unwrap_or_default(),
         "tokens": generated,
@@ -72,11 +85,15 @@ pub(super) fn generate(
 }
 
 fn encode(base: &Base, prompt: &Prompt<'_>) -> Result<Vec<u32>, Failure> {
-    let Some(words) = words_of(base, DataFormat::Text)? else { return Ok(Vec::new()) };
+    let Some(words) = words_of(base, DataFormat::Text)? else {
+        return Ok(Vec::new());
+    };
     let Some(template) = base.template.as_ref().filter(|_| !prompt.raw) else {
         return words.encode(prompt.text, true).map_err(Failure::usage);
     };
     let messages = [Message::new("user", prompt.text)];
-    let text = template.render(&messages, None, true).map_err(Failure::usage)?;
+    let text = template
+        .render(&messages, None, true)
+        .map_err(Failure::usage)?;
     words.encode(&text, false).map_err(Failure::usage)
 }

@@ -52,7 +52,16 @@ impl<'a> OpenJob<'a> {
             seed: job.training.seed,
         };
         let plan = Plan::new(train.lengths(), recipe).map_err(Failure::usage)?;
-        Ok(Self { job, base, train, eval, questions, plan, config, layout })
+        Ok(Self {
+            job,
+            base,
+            train,
+            eval,
+            questions,
+            plan,
+            config,
+            layout,
+        })
     }
 
     /// Masters before the first step.
@@ -64,7 +73,10 @@ impl<'a> OpenJob<'a> {
         let adapter = read_adapter(folder).map_err(Failure::usage)?;
         let differs = |key: &str, folder: String, job: String| {
             let problem = format!("{key} is {folder} in adapter.init, {job} in the job");
-            AdapterError::Misfit { module: "adapter".to_owned(), problem }
+            AdapterError::Misfit {
+                module: "adapter".to_owned(),
+                problem,
+            }
         };
         let (init, own) = (&adapter.config, &self.config);
         if init.use_dora != own.use_dora {
@@ -97,7 +109,11 @@ impl<'a> OpenJob<'a> {
     pub(super) fn positions(&self) -> usize {
         let longest = |dataset: &Dataset| dataset.report.lengths.max;
         let eval = self.eval.as_ref().map_or(0, longest);
-        let answers = self.questions.iter().map(|question| question.prompt_ids.len()).max();
+        let answers = self
+            .questions
+            .iter()
+            .map(|question| question.prompt_ids.len())
+            .max();
         let answers = answers.map_or(0, |prompt| prompt + self.job.evaluation.max_new_tokens);
         longest(&self.train).max(eval).max(answers) + 1
     }
@@ -133,8 +149,8 @@ pub(super) fn read_data(
     let words = words_of(base, job.data.format)?;
     let rows = base.weights.config().vocab_size;
     let template = base.template.as_ref();
-    let dataset = dataset::load(&job.data, files, words, template, base.eos, rows)
-        .map_err(Failure::usage)?;
+    let dataset =
+        dataset::load(&job.data, files, words, template, base.eos, rows).map_err(Failure::usage)?;
     let report = &dataset.report;
     let remarks = [
         (report.truncated, "cut at data.max_tokens"),

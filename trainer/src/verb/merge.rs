@@ -49,14 +49,22 @@ pub(super) fn merge(
     };
     let mut config = base.weights.hf_config().clone();
     let mut names: Vec<String> = base.weights.names().map(str::to_owned).collect();
-    let unties = [EMBEDDING, HEAD].iter().any(|name| layout.saved(name).is_some());
+    let unties = [EMBEDDING, HEAD]
+        .iter()
+        .any(|name| layout.saved(name).is_some());
     if unties && base.weights.config().tie_embeddings {
         config["tie_word_embeddings"] = Value::Bool(false);
         names.push(HEAD.to_owned());
     }
     reporter.stage("merging");
     let total = names.len();
-    let mut merger = Merger { base: &base, layout, masters, dtype, losses: Losses::default() };
+    let mut merger = Merger {
+        base: &base,
+        layout,
+        masters,
+        dtype,
+        losses: Losses::default(),
+    };
     let tensors = names.iter().enumerate().map(|(done, name)| {
         reporter.progress(done, total);
         merger.tensor(name)
@@ -67,7 +75,11 @@ pub(super) fn merge(
         dtype,
         max_shard_bytes: DEFAULT_SHARD_BYTES,
         companions_from: from_folder.then(|| base.weights.path()),
-        files: if from_folder { Vec::new() } else { tokenizer_files(&base)? },
+        files: if from_folder {
+            Vec::new()
+        } else {
+            tokenizer_files(&base)?
+        },
     };
     let written = write_hf_model(out, &hf, tensors).map_err(Failure::job)?;
     let losses = merger.losses;
@@ -99,14 +111,29 @@ impl Merger<'_> {
     /// One tensor of the merged model.
     fn tensor(&mut self, name: &str) -> Result<NamedTensor, WeightsError> {
         let weights = &self.base.weights;
-        let source = if weights.shape(name).is_none() { EMBEDDING } else { name };
+        let source = if weights.shape(name).is_none() {
+            EMBEDDING
+        } else {
+            name
+        };
         let shape = weights.shape(source).unwrap_or_default().to_vec();
-        let saved = self.layout.parameters.iter().find(|p| p.kind == Kind::Saved && p.name == name);
+        let saved = self
+            .layout
+            .parameters
+            .iter()
+            .find(|p| p.kind == Kind::Saved && p.name == name);
         if let Some(parameter) = saved {
-            return Ok((name.to_owned(), shape, self.masters[parameter.range()].to_vec()));
+            return Ok((
+                name.to_owned(),
+                shape,
+                self.masters[parameter.range()].to_vec(),
+            ));
         }
         // A trained embedding stays the head's weight too where the two are tied.
-        let tied = self.layout.saved(EMBEDDING).filter(|_| name == HEAD && source == EMBEDDING);
+        let tied = self
+            .layout
+            .saved(EMBEDDING)
+            .filter(|_| name == HEAD && source == EMBEDDING);
         if let Some(index) = tied {
             let range = self.layout.parameters[index].range();
             return Ok((name.to_owned(), shape, self.masters[range].to_vec()));
@@ -159,7 +186,9 @@ impl Losses {
 
 /// Tokenizer files for a base that came as a GGUF.
 fn tokenizer_files(base: &Base) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    let Some(tokenizer) = &base.tokenizer else { return Ok(Vec::new()) };
+    let Some(tokenizer) = &base.tokenizer else {
+        return Ok(Vec::new());
+    };
     let vocabulary = base.weights.gguf_vocabulary();
     let text = |id: Option<u32>| id.and_then(|id| tokenizer.token_text(id));
     let config = json!({
@@ -170,10 +199,16 @@ fn tokenizer_files(base: &Base) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         "chat_template": base.weights.chat_template(),
     });
     let json = tokenizer.to_json().map_err(|error| {
-        Failure::words(ExitCode::JobFailed, format!("the tokenizer cannot be written: {error}"))
+        Failure::words(
+            ExitCode::JobFailed,
+            format!("the tokenizer cannot be written: {error}"),
+        )
     })?;
     Ok(vec![
         ("tokenizer.json".to_owned(), json.into_bytes()),
-        ("tokenizer_config.json".to_owned(), format!("{config:#}\n").into_bytes()),
+        (
+            "tokenizer_config.json".to_owned(),
+            format!("{config:#}\n").into_bytes(),
+        ),
     ])
 }

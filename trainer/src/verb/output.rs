@@ -29,7 +29,10 @@ impl Output {
         fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
         let path = folder.join("metrics.jsonl");
         let metrics = File::create(&path).map_err(failed("write", &path))?;
-        Ok(Self { folder: folder.to_owned(), metrics })
+        Ok(Self {
+            folder: folder.to_owned(),
+            metrics,
+        })
     }
 
     /// Where the adapter goes.
@@ -44,7 +47,8 @@ impl Output {
         if let Ok(line) = &mut line {
             line.push(b'\n');
         }
-        line.and_then(|line| self.metrics.write_all(&line)).map_err(failed("write", &path))
+        line.and_then(|line| self.metrics.write_all(&line))
+            .map_err(failed("write", &path))
     }
 
     /// Writes the summary beside its place and moves it there.
@@ -63,5 +67,9 @@ impl Output {
 
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OutputError {
     let path = path.to_owned();
-    move |source| OutputError { operation, path, source }
+    move |source| OutputError {
+        operation,
+        path,
+        source,
+    }
 }

@@ -56,7 +56,13 @@ pub(super) fn run(job: &Job, out: &Path, reporter: &Reporter) -> Result<Value, F
         workers: &workers,
         settings: open.step_settings(),
     };
-    let mut run = Run { open: &open, stepper, reporter, output, totals: Totals::default() };
+    let mut run = Run {
+        open: &open,
+        stepper,
+        reporter,
+        output,
+        totals: Totals::default(),
+    };
     run.check_packing(&masters)?;
     let baseline = run.measure(None, 0);
     let mut state = State::new(masters);
@@ -85,12 +91,15 @@ impl Run<'_> {
     fn micro_batches(&self, step: usize) -> Vec<Vec<&Sample>> {
         let samples = &self.open.train.samples;
         let batches = self.open.plan.step(step).into_iter();
-        batches.map(|batch| batch.samples.iter().map(|&i| &samples[i]).collect()).collect()
+        batches
+            .map(|batch| batch.samples.iter().map(|&i| &samples[i]).collect())
+            .collect()
     }
 
     /// Refuses to train where a sample's loss depends on its neighbours.
     fn check_packing(&self, masters: &[f32]) -> Result<(), Failure> {
-        self.reporter.stage("checking that packed samples are isolated");
+        self.reporter
+            .stage("checking that packed samples are isolated");
         let adapter = self.stepper.adapter(masters);
         let first = self.micro_batches(0).into_iter().next().unwrap_or_default();
         packing::check(self.network(), &adapter, &first).map_err(Failure::job)
@@ -99,24 +108,45 @@ impl Run<'_> {
     /// Held-out measures; `None` where the job has no held-out data, or an end was asked for.
     fn measure(&self, adapter: Option<&Adapter<'_>>, step: usize) -> Option<Measures> {
         let held_out = self.open.eval.as_ref()?;
-        let what = if adapter.is_none() { "the base without the adapter" } else { "the adapter" };
+        let what = if adapter.is_none() {
+            "the base without the adapter"
+        } else {
+            "the adapter"
+        };
         self.reporter.stage(&format!("measuring {what}"));
-        let evaluator =
-            Evaluator { network: self.network(), adapter, workers: self.workers() };
+        let evaluator = Evaluator {
+            network: self.network(),
+            adapter,
+            workers: self.workers(),
+        };
         let total = held_out.samples.len();
-        let sum = evaluator.loss(&held_out.samples, |done| self.reporter.progress(done, total));
+        let sum = evaluator.loss(&held_out.samples, |done| {
+            self.reporter.progress(done, total)
+        });
         let mut measures = measures(sum, &held_out.samples);
         let questions = &self.open.questions;
-        if let Some(tokenizer) = self.open.base.tokenizer.as_ref().filter(|_| !questions.is_empty())
+        if let Some(tokenizer) = self
+            .open
+            .base
+            .tokenizer
+            .as_ref()
+            .filter(|_| !questions.is_empty())
         {
-            self.reporter.stage(&format!("answering {} questions", questions.len()));
+            self.reporter
+                .stage(&format!("answering {} questions", questions.len()));
             let tokens = self.open.base.stop_tokens();
             let max_new_tokens = self.open.job.evaluation.max_new_tokens;
-            let stop = Stop { tokens: &tokens, max_new_tokens };
+            let stop = Stop {
+                tokens: &tokens,
+                max_new_tokens,
+            };
             measures.exact_match = Some(exact_match(&evaluator, questions, tokenizer, &stop));
             measures.exact_match_samples = questions.len();
         }
-        self.reporter.event(&Event::Evaluation { step, measures: measures.clone() });
+        self.reporter.event(&Event::Evaluation {
+            step,
+            measures: measures.clone(),
+        });
         Some(measures)
     }
 
@@ -131,9 +161,12 @@ impl Run<'_> {
             let report = self.stepper.step(state, &self.micro_batches(state.step));
             let report = match report {
                 Ok(report) => report,
-                Err(error) => return End::Failed(Failure::job(error).hint(
-                    "lower training.lr, or look for odd samples with 'schliff data'",
-                )),
+                Err(error) => {
+                    return End::Failed(
+                        Failure::job(error)
+                            .hint("lower training.lr, or look for odd samples with 'schliff data'"),
+                    );
+                }
             };
             let seconds = begun.elapsed().as_secs_f64();
             if let Err(error) = self.record(state.step, steps, &report, seconds) {
@@ -196,7 +229,11 @@ impl Run<'_> {
             End::Failed(failure) => Err(failure),
             End::Interrupted => Err(Failure::words(
                 ExitCode::Interrupted,
-                format!("interrupted after step {} of {}", state.step, self.open.plan.steps()),
+                format!(
+                    "interrupted after step {} of {}",
+                    state.step,
+                    self.open.plan.steps()
+                ),
             )),
             End::Done => Ok(()),
         };
