@@ -128,11 +128,14 @@ pub fn layout_of(config: &AdapterConfig, model: &ModelConfig) -> Result<Layout, 
     Ok(Layout::new(wanted, saved_tensors(config, model)?)?)
 }
 
+/// A tensor's name, rows and columns.
+type NamedShape = (String, (usize, usize));
+
 /// Tensors of the modules trained in full, with their shapes.
 fn saved_tensors(
     config: &AdapterConfig,
     model: &ModelConfig,
-) -> Result<Vec<(String, (usize, usize))>, AdapterError> {
+) -> Result<Vec<NamedShape>, AdapterError> {
     let table = (model.vocab_size, model.hidden_size);
     let mut savable = vec![(EMBEDDING.to_owned(), table), (HEAD.to_owned(), table)];
     savable.extend(norm_tensors(model).into_iter().map(|name| {

@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn keeps_the_stated_share_and_the_mean() {
         let x = vec![1.0; 64 * 1000];
-        let keys: Vec<u64> = (0..64).map(|k| mix(k)).collect();
+        let keys: Vec<u64> = (0..64).map(mix).collect();
         let mut y = vec![0.0; x.len()];
         apply(&mut y, &x, &keys, 0.25);
         let kept = y.iter().filter(|&&v| v > 0.0).count() as f64 / y.len() as f64;

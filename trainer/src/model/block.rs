@@ -3,8 +3,10 @@
 //! The forward pass leaves a [`Trace`] of what its backward pass cannot cheaply compute again;
 //! norms and the gated activation are replayed from it.
 
-use super::projection::{self, Context, Projection};
-use crate::adapter::layout::Gradients;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::projection::{self, BackwardPass, Context, Projection};
 use crate::kernel::attention::{self, AttentionShape, Saved};
 use crate::kernel::rope::{RopeTable, Turn, rotate};
 use crate::ops;
@@ -50,12 +52,12 @@ impl Norm {
         dx: Matrix,
         dy: &Matrix,
         (x, inverse_rms): (&Matrix, &[f32]),
-        context: &Context<'_>,
-        gradients: &mut Gradients<'_>,
+        pass: &mut BackwardPass<'_, '_>,
     ) -> Matrix {
-        let (weight, trained) = self.weight(context);
+        let (weight, trained) = self.weight(pass.context);
         if let Some(index) = trained {
-            gradients.add(index, &ops::rms_norm_weight_gradient(dy, x, inverse_rms));
+            pass.gradients
+                .add(index, &ops::rms_norm_weight_gradient(dy, x, inverse_rms));
         }
         ops::add_rms_norm_gradient(dx, dy, x, &weight, inverse_rms)
     }
@@ -70,8 +72,8 @@ pub(crate) struct HeadNorms {
 /// One block of the base model.
 pub(crate) struct Block {
     pub(crate) shape: AttentionShape,
-    /// Index among the network's rotary tables.
-    pub(crate) rope: usize,
+    /// Shared by the layers that rotate alike.
+    pub(crate) rope: Arc<RopeTable>,
     pub(crate) activation: Activation,
     pub(crate) attention_norm: Norm,
     pub(crate) qkv: Projection,
@@ -123,7 +125,7 @@ pub(crate) struct Heads {
 
 impl Block {
     /// Norm, projection, head norms and rotation.
-    pub(crate) fn heads(&self, x: &Matrix, context: &Context<'_>, table: &RopeTable) -> Heads {
+    pub(crate) fn heads(&self, x: &Matrix, context: &Context<'_>) -> Heads {
         let (normed, rms) = self.attention_norm.forward(x, context);
         let (mut qkv, branches) = self.qkv.forward(&normed, context);
         let mut raw = None;
@@ -146,7 +148,8 @@ impl Block {
         let positions = &context.leaf.positions;
         let rotated = self.shape.heads + self.shape.kv_heads;
         let width = self.shape.qkv_width();
-        let qkv = qkv.updated(|qkv| rotate(qkv, width, rotated, (table, positions), Turn::Forward));
+        let qkv =
+            qkv.updated(|qkv| rotate(qkv, width, rotated, (&self.rope, positions), Turn::Forward));
         Heads {
             qkv,
             rms,
@@ -156,13 +159,8 @@ impl Block {
     }
 
     /// Rows after the block, and what its backward pass needs.
-    pub(crate) fn forward(
-        &self,
-        x: Matrix,
-        context: &Context<'_>,
-        table: &RopeTable,
-    ) -> (Matrix, Trace) {
-        let heads = self.heads(&x, context, table);
+    pub(crate) fn forward(&self, x: Matrix, context: &Context<'_>) -> (Matrix, Trace) {
+        let heads = self.heads(&x, context);
         let mut lse = vec![0.0; x.rows() * self.shape.heads];
         let attended = Matrix::zeros(x.rows(), self.shape.out_width()).updated(|out| {
             let qkv = heads.qkv.elements();
@@ -212,41 +210,36 @@ impl Block {
         &self,
         dy: Matrix,
         trace: Trace,
-        (context, table): (&Context<'_>, &RopeTable),
-        gradients: &mut Gradients<'_>,
+        pass: &mut BackwardPass<'_, '_>,
         wants_dx: bool,
     ) -> Option<Matrix> {
-        let d_middle = self.feed_forward_backward(dy, &trace, context, gradients);
+        let d_middle = self.feed_forward_backward(dy, &trace, pass);
         let d_result = through_residual_norm(
             &d_middle,
             (
                 self.after_attention.as_ref(),
                 trace.after_attention.as_ref(),
             ),
-            context,
-            gradients,
+            pass,
         );
         let d_attended = self.output.backward(
             d_result,
             (&trace.attended, &trace.output_branches),
-            context,
-            gradients,
+            pass,
             true,
         )?;
-        let d_qkv = self.attention_backward(&d_attended, &trace, (context, table), gradients);
+        let d_qkv = self.attention_backward(&d_attended, &trace, pass);
         let normed = self
             .attention_norm
-            .replay(&trace.x, &trace.attention_rms, context);
+            .replay(&trace.x, &trace.attention_rms, pass.context);
         let input = (&normed, &trace.qkv_branches);
         // A trained norm needs the gradient even where nothing before the block does.
-        let wants_dx = wants_dx || self.attention_norm.weight(context).1.is_some();
-        let d_normed = self
-            .qkv
-            .backward(d_qkv, input, context, gradients, wants_dx)?;
+        let wants_dx = wants_dx || self.attention_norm.weight(pass.context).1.is_some();
+        let d_normed = self.qkv.backward(d_qkv, input, pass, wants_dx)?;
         let input = (&trace.x, trace.attention_rms.as_slice());
         Some(
             self.attention_norm
-                .backward(d_middle, &d_normed, input, context, gradients),
+                .backward(d_middle, &d_normed, input, pass),
         )
     }
 
@@ -254,8 +247,7 @@ impl Block {
         &self,
         dy: Matrix,
         trace: &Trace,
-        context: &Context<'_>,
-        gradients: &mut Gradients<'_>,
+        pass: &mut BackwardPass<'_, '_>,
     ) -> Matrix {
         let d_result = through_residual_norm(
             &dy,
@@ -263,39 +255,31 @@ impl Block {
                 self.after_feed_forward.as_ref(),
                 trace.after_feed_forward.as_ref(),
             ),
-            context,
-            gradients,
+            pass,
         );
         let active = ops::gate(&trace.gate_up, self.activation);
         let input = (&active, &trace.down_branches);
-        let d_active = self
-            .down
-            .backward(d_result, input, context, gradients, true);
+        let d_active = self.down.backward(d_result, input, pass, true);
         drop(active);
         let Some(d_active) = d_active else { return dy };
         let d_gate_up = ops::gate_gradient(&d_active, &trace.gate_up, self.activation);
         drop(d_active);
-        let normed = self
-            .feed_forward_norm
-            .replay(&trace.middle, &trace.feed_forward_rms, context);
+        let normed =
+            self.feed_forward_norm
+                .replay(&trace.middle, &trace.feed_forward_rms, pass.context);
         let input = (&normed, &trace.gate_up_branches);
-        let Some(d_normed) = self
-            .gate_up
-            .backward(d_gate_up, input, context, gradients, true)
-        else {
+        let Some(d_normed) = self.gate_up.backward(d_gate_up, input, pass, true) else {
             return dy;
         };
         let input = (&trace.middle, trace.feed_forward_rms.as_slice());
-        self.feed_forward_norm
-            .backward(dy, &d_normed, input, context, gradients)
+        self.feed_forward_norm.backward(dy, &d_normed, input, pass)
     }
 
     fn attention_backward(
         &self,
         d_attended: &Matrix,
         trace: &Trace,
-        (context, table): (&Context<'_>, &RopeTable),
-        gradients: &mut Gradients<'_>,
+        pass: &mut BackwardPass<'_, '_>,
     ) -> Matrix {
         let width = self.shape.qkv_width();
         let (qkv, out) = (trace.qkv.elements(), trace.attended.elements());
@@ -307,29 +291,29 @@ impl Block {
             d_out: &d_out,
         };
         let rotated = self.shape.heads + self.shape.kv_heads;
-        let positions = &context.leaf.positions;
+        let positions = &pass.context.leaf.positions;
         let d_qkv = Matrix::zeros(trace.qkv.rows(), width).updated(|d_qkv| {
-            attention::backward(d_qkv, &saved, &context.leaf.segments, &self.shape);
-            rotate(d_qkv, width, rotated, (table, positions), Turn::Back);
+            attention::backward(d_qkv, &saved, &pass.context.leaf.segments, &self.shape);
+            rotate(d_qkv, width, rotated, (&self.rope, positions), Turn::Back);
         });
         let (Some(norms), Some((q, k, q_rms, k_rms))) = (&self.head_norms, &trace.raw_heads) else {
             return d_qkv;
         };
         let (q_columns, k_columns) = self.head_columns();
-        let mut through = |d_qkv: Matrix, columns: std::ops::Range<usize>, norm: &Norm, x, rms| {
+        let mut through = |d_qkv: Matrix, columns: Range<usize>, norm: &Norm, x, rms| {
             let dy = ops::copy_columns(&ops::Columns {
                 matrix: &d_qkv,
                 range: columns.clone(),
             });
             let dx = Matrix::zeros(dy.rows(), dy.cols());
-            let dx = norm.backward(dx, &dy, (x, rms), context, gradients);
+            let dx = norm.backward(dx, &dy, (x, rms), pass);
             ops::zip_columns(d_qkv, columns, &dx, |_, d, _| d)
         };
         let d_qkv = through(d_qkv, q_columns, &norms.q, q, q_rms.as_slice());
         through(d_qkv, k_columns, &norms.k, k, k_rms.as_slice())
     }
 
-    fn head_columns(&self) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    fn head_columns(&self) -> (Range<usize>, Range<usize>) {
         let q = self.shape.out_width();
         (0..q, q..q + self.shape.kv_heads * self.shape.head_dim)
     }
@@ -355,13 +339,12 @@ fn residual(
 fn through_residual_norm(
     dy: &Matrix,
     (norm, saved): (Option<&Norm>, Option<&(Matrix, Vec<f32>)>),
-    context: &Context<'_>,
-    gradients: &mut Gradients<'_>,
+    pass: &mut BackwardPass<'_, '_>,
 ) -> Matrix {
     match (norm, saved) {
         (Some(norm), Some((x, rms))) => {
             let zeros = Matrix::zeros(dy.rows(), dy.cols());
-            norm.backward(zeros, dy, (x, rms), context, gradients)
+            norm.backward(zeros, dy, (x, rms), pass)
         }
         _ => dy.clone(),
     }

@@ -87,7 +87,7 @@ fn prefill(network: &Network, adapter: Option<&Adapter<'_>>, prompt: &[u32]) -> 
     let mut x = network.embed(&context);
     let mut layers = Vec::with_capacity(network.blocks.len());
     for block in &network.blocks {
-        let (y, trace) = block.forward(x, &context, &network.ropes[block.rope]);
+        let (y, trace) = block.forward(x, &context);
         let qkv = trace.qkv().elements();
         let (width, kv) = (block.shape.qkv_width(), block.shape.out_width());
         let rows = qkv
@@ -126,7 +126,7 @@ fn step(
     };
     let mut x = network.embed(&context);
     for (layer, block) in network.blocks.iter().enumerate() {
-        let heads = block.heads(&x, &context, &network.ropes[block.rope]);
+        let heads = block.heads(&x, &context);
         let (width, out) = (block.shape.qkv_width(), block.shape.out_width());
         let attended = {
             let qkv = heads.qkv.elements();

@@ -1,6 +1,6 @@
 //! From model files to the network in memory.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use schliff_weights::WeightsError;
 use schliff_weights::base::BaseWeights;
@@ -87,8 +87,8 @@ fn groups(config: &ModelConfig) -> [Vec<(&'static str, usize, usize)>; 4] {
 pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, WeightsError> {
     let config = base.config();
     let reader = Reader { base, config };
-    let (ropes, rope_of_layer) = rope_tables(config, positions);
-    let blocks = config.layers.iter().zip(rope_of_layer).enumerate();
+    let ropes = rope_tables(config, positions);
+    let blocks = config.layers.iter().zip(ropes).enumerate();
     let blocks: Result<Vec<Block>, WeightsError> = blocks
         .map(|(layer, (attention, rope))| reader.block(layer, attention, rope))
         .collect();
@@ -100,28 +100,24 @@ pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, W
         embedding: reader.matrix(EMBEDDING)?,
         embedding_scale: config.embedding_scale,
         blocks: blocks?,
-        ropes,
         norm: reader.norm(FINAL_NORM.to_owned())?,
         head,
         logit_softcap: config.logit_softcap,
     })
 }
 
-/// One table for each distinct rotary embedding, and each layer's index among them.
-fn rope_tables(config: &ModelConfig, positions: usize) -> (Vec<RopeTable>, Vec<usize>) {
-    let mut distinct: Vec<Rope> = Vec::new();
-    let of_layer = config.layers.iter().map(|layer| {
-        distinct
-            .iter()
-            .position(|rope| *rope == layer.rope)
-            .unwrap_or_else(|| {
-                distinct.push(layer.rope);
-                distinct.len() - 1
-            })
+/// Each layer's rotary table; layers that rotate alike share one.
+fn rope_tables(config: &ModelConfig, positions: usize) -> Vec<Arc<RopeTable>> {
+    let mut made: Vec<(Rope, Arc<RopeTable>)> = Vec::new();
+    let tables = config.layers.iter().map(|layer| {
+        if let Some((_, table)) = made.iter().find(|(rope, _)| *rope == layer.rope) {
+            return Arc::clone(table);
+        }
+        let table = Arc::new(RopeTable::new(&layer.rope, config.head_dim, positions));
+        made.push((layer.rope, Arc::clone(&table)));
+        table
     });
-    let of_layer = of_layer.collect();
-    let table = |rope: &Rope| RopeTable::new(rope, config.head_dim, positions);
-    (distinct.iter().map(table).collect(), of_layer)
+    tables.collect()
 }
 
 struct Reader<'a> {
@@ -134,7 +130,7 @@ impl Reader<'_> {
         &self,
         layer: usize,
         attention: &LayerAttention,
-        rope: usize,
+        rope: Arc<RopeTable>,
     ) -> Result<Block, WeightsError> {
         let config = self.config;
         let norm = |name: &str| self.norm(format!("model.layers.{layer}.{name}.weight"));

@@ -1,11 +1,10 @@
 //! The whole model over one leaf: embedding, blocks, final norm, head and loss.
 
 use super::block::{Block, Norm, Trace};
-use super::projection::{Context, Projection};
+use super::projection::{BackwardPass, Context, Projection};
 use crate::adapter::factors::{Adapter, row_norms};
 use crate::adapter::layout::{Gradients, Layout};
 use crate::kernel::cross_entropy::{self, Head};
-use crate::kernel::rope::RopeTable;
 use crate::ops;
 use crate::tensor::Matrix;
 
@@ -21,7 +20,6 @@ pub(crate) struct Network {
     /// Embeddings are multiplied by this.
     pub(crate) embedding_scale: f32,
     pub(crate) blocks: Vec<Block>,
-    pub(crate) ropes: Vec<RopeTable>,
     pub(crate) norm: Norm,
     /// `[vocabulary, hidden]`; `None` where the embedding serves.
     pub(crate) head: Option<Matrix>,
@@ -40,7 +38,7 @@ pub(crate) struct LeafPass {
 /// What of a block waits for the backward pass.
 enum Kept {
     Trace(Box<Trace>),
-    Input(Matrix),
+    Input(Box<Matrix>),
 }
 
 impl Network {
@@ -58,9 +56,9 @@ impl Network {
         let mut kept = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
             if pass.checkpointing {
-                kept.push(Kept::Input(x.clone()));
+                kept.push(Kept::Input(Box::new(x.clone())));
             }
-            let (y, trace) = block.forward(x, context, &self.ropes[block.rope]);
+            let (y, trace) = block.forward(x, context);
             if !pass.checkpointing {
                 kept.push(Kept::Trace(Box::new(trace)));
             }
@@ -76,7 +74,7 @@ impl Network {
     pub(crate) fn losses(&self, context: &Context<'_>) -> Vec<f32> {
         let mut x = self.embed(context);
         for block in &self.blocks {
-            x = block.forward(x, context, &self.ropes[block.rope]).0;
+            x = block.forward(x, context).0;
         }
         let hidden = ops::gather_rows(&x, &context.leaf.predicting);
         let (hidden, _) = self.norm.forward(&hidden, context);
@@ -125,13 +123,8 @@ impl Network {
         if let Some((index, value)) = saved(HEAD) {
             return (value.clone(), Some(index));
         }
-        if let Some(head) = &self.head {
-            return (head.clone(), None);
-        }
-        match saved(EMBEDDING) {
-            Some((index, value)) => (value.clone(), Some(index)),
-            None => (self.embedding.clone(), None),
-        }
+        // As in PEFT, a trained embedding leaves the head on the base's own table.
+        (self.head.as_ref().unwrap_or(&self.embedding).clone(), None)
     }
 
     /// The head over borrowed weights.
@@ -170,9 +163,9 @@ impl Network {
                 .loss_and_gradient(&hidden, labels, scale, targets);
         });
         let zeros = Matrix::zeros(rows.len(), x.cols());
-        let d_rows = self
-            .norm
-            .backward(zeros, &d_hidden, (&gathered, &rms), context, gradients);
+        let input = (&gathered, rms.as_slice());
+        let mut pass = BackwardPass { context, gradients };
+        let d_rows = self.norm.backward(zeros, &d_hidden, input, &mut pass);
         (loss, ops::scatter_rows(&d_rows, rows, x.rows()))
     }
 
@@ -184,34 +177,28 @@ impl Network {
         gradients: &mut Gradients<'_>,
     ) {
         let embedding = context.adapter.and_then(|adapter| adapter.saved(EMBEDDING));
+        let mut pass = BackwardPass { context, gradients };
         let mut dx = dx;
         for (index, (block, kept)) in self.blocks.iter().zip(kept).enumerate().rev() {
-            let table = &self.ropes[block.rope];
             let trace = match kept {
                 Kept::Trace(trace) => *trace,
-                Kept::Input(x) => block.forward(x, context, table).1,
+                Kept::Input(x) => block.forward(*x, context).1,
             };
             let wants_dx = index > 0 || embedding.is_some();
-            match block.backward(dx, trace, (context, table), gradients, wants_dx) {
+            match block.backward(dx, trace, &mut pass, wants_dx) {
                 Some(next) => dx = next,
                 None => return,
             }
         }
         if let Some((parameter, _)) = embedding {
-            self.embedding_gradient(&dx, parameter, context, gradients);
+            self.embedding_gradient(&dx, parameter, &mut pass);
         }
     }
 
-    fn embedding_gradient(
-        &self,
-        dx: &Matrix,
-        parameter: usize,
-        context: &Context<'_>,
-        gradients: &mut Gradients<'_>,
-    ) {
+    fn embedding_gradient(&self, dx: &Matrix, parameter: usize, pass: &mut BackwardPass<'_, '_>) {
         let (dx, width) = (dx.elements(), self.embedding.cols());
-        let slot = gradients.slot(parameter);
-        for (row, &token) in dx.chunks_exact(width).zip(&context.leaf.tokens) {
+        let slot = pass.gradients.slot(parameter);
+        for (row, &token) in dx.chunks_exact(width).zip(&pass.context.leaf.tokens) {
             let target = &mut slot[token as usize * width..(token as usize + 1) * width];
             target
                 .iter_mut()

@@ -49,6 +49,12 @@ pub(crate) struct Context<'a> {
     pub(crate) dropout: Option<Dropout>,
 }
 
+/// What a backward pass over a leaf carries along.
+pub(crate) struct BackwardPass<'a, 'g> {
+    pub(crate) context: &'a Context<'a>,
+    pub(crate) gradients: &'a mut Gradients<'g>,
+}
+
 /// What one branch leaves for its backward pass.
 pub(crate) struct BranchTrace {
     /// `x A^T`.
@@ -107,14 +113,14 @@ impl Projection {
         &self,
         dy: Matrix,
         (x, trace): (&Matrix, &Trace),
-        context: &Context<'_>,
-        gradients: &mut Gradients<'_>,
+        pass: &mut BackwardPass<'_, '_>,
         wants_dx: bool,
     ) -> Option<Matrix> {
         let mut dy = dy;
         let mut branch_dx = wants_dx.then(|| Matrix::zeros(x.rows(), x.cols()));
-        for (branch, left) in self.branches(context).zip(trace) {
-            (dy, branch_dx) = self.backward_branch((dy, branch_dx), x, (&branch, left), gradients);
+        for (branch, left) in self.branches(pass.context).zip(trace) {
+            (dy, branch_dx) =
+                self.backward_branch((dy, branch_dx), x, (&branch, left), pass.gradients);
         }
         branch_dx
             .map(|dx| ops::add_linear_input_gradient(dx, &Columns::all(&dy), &self.weight, 1.0))

@@ -129,15 +129,6 @@ impl Merger<'_> {
                 self.masters[parameter.range()].to_vec(),
             ));
         }
-        // A trained embedding stays the head's weight too where the two are tied.
-        let tied = self
-            .layout
-            .saved(EMBEDDING)
-            .filter(|_| name == HEAD && source == EMBEDDING);
-        if let Some(index) = tied {
-            let range = self.layout.parameters[index].range();
-            return Ok((name.to_owned(), shape, self.masters[range].to_vec()));
-        }
         let mut weight = weights.read_f32(source)?;
         if let Some(module) = self.layout.module(name.trim_end_matches(".weight")) {
             self.add_branch(&mut weight, module);

@@ -173,7 +173,7 @@ impl Run<'_> {
                 return End::Failed(error);
             }
             let every = self.open.job.evaluation.every_steps;
-            if every.is_some_and(|every| state.step % every == 0 && state.step < steps) {
+            if every.is_some_and(|every| state.step.is_multiple_of(every) && state.step < steps) {
                 let adapter = self.stepper.adapter(&state.masters);
                 self.measure(Some(&adapter), state.step);
                 self.reporter.stage("training");
