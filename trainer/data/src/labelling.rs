@@ -102,9 +102,11 @@ impl Labelled {
         self.ids.iter().zip(&self.trained).map(label).collect()
     }
 
-    /// Bytes of text behind the tokens that count; characters shared by several tokens once.
+    /// Bytes of text behind the tokens that count. A character spread over several tokens counts
+    /// with the first of them, so never where that is the sample's first token.
     pub(crate) fn trained_bytes(&self) -> usize {
-        let (mut bytes, mut covered) = (0, 0);
+        let mut covered = self.offsets.first().map_or(0, |first| first.end);
+        let mut bytes = 0;
         for (range, &trained) in self.offsets.iter().zip(&self.trained).skip(1) {
             if trained {
                 bytes += range.end.saturating_sub(range.start.max(covered));

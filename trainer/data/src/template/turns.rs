@@ -38,7 +38,8 @@ pub struct Turns {
 
 impl ChatTemplate {
     /// Renders a conversation and finds the assistant's turns in it; `special` are the texts of the
-    /// tokenizer's special tokens, among them the stop token.
+    /// tokenizer's special tokens, among them the stop token; the template's own eos is taken for
+    /// one too.
     pub fn turns(
         &self,
         conversation: Conversation<'_>,
@@ -54,11 +55,17 @@ impl ChatTemplate {
             return Ok(self.skip_early(unmark(&marked), messages, from));
         }
         let text = self.render(messages, tools, false)?;
+        let special: Vec<&str> = special
+            .iter()
+            .chain(&self.eos)
+            .map(String::as_str)
+            .filter(|s| !s.is_empty())
+            .collect();
         let search = Search {
             template: self,
             conversation,
             text: &text,
-            special,
+            special: &special,
         };
         let turns = messages.iter().enumerate().skip(from);
         let mut assistant: Vec<Range<usize>> = Vec::new();
@@ -92,7 +99,7 @@ struct Search<'a> {
     template: &'a ChatTemplate,
     conversation: Conversation<'a>,
     text: &'a str,
-    special: &'a [String],
+    special: &'a [&'a str],
 }
 
 impl Search<'_> {
@@ -100,13 +107,13 @@ impl Search<'_> {
         let Conversation {
             messages, tools, ..
         } = self.conversation;
-        let asked = self.template.render(&messages[..turn], tools, true);
-        let start = match asked
-            .ok()
-            .filter(|asked| self.text.starts_with(asked.as_str()))
-        {
-            Some(asked) => asked.len(),
-            None => self.start_by_stand_in(turn)?,
+        let asked = self
+            .template
+            .render(&messages[..turn], tools, true)
+            .unwrap_or_default();
+        let start = match !asked.is_empty() && self.text.starts_with(&asked) {
+            true => asked.len(),
+            false => self.start_by_stand_in(turn, &asked)?,
         };
         let end = self.end(turn)?;
         if end < start {
@@ -116,15 +123,22 @@ impl Search<'_> {
         Ok(start..start + self.without_space_after_stop(&self.text[start..end]))
     }
 
-    /// Start of a turn's text, for generation prompts that say more than a finished turn does.
-    fn start_by_stand_in(&self, turn: usize) -> Result<usize, TemplateError> {
+    /// Start of a turn's text where the prompt that asked for it does not stand in the whole: it
+    /// says more than a finished turn does, or what came before was rendered anew. White space
+    /// before the text belongs to the turn, as far as the prompt does not end with it.
+    fn start_by_stand_in(&self, turn: usize, asked: &str) -> Result<usize, TemplateError> {
         let around = self.around(self.conversation.messages, turn);
         let head = around
             .map(|(head, _)| head)
             .filter(|head| self.text.starts_with(head.as_str()));
         let reason = "the text before it depends on what it says";
-        head.map(|head| head.len())
-            .ok_or(TemplateError::Mask { turn, reason })
+        let head = head.ok_or(TemplateError::Mask { turn, reason })?;
+        let (bare, spaces) = head.split_at(head.trim_end().len());
+        let asked_spaces = &asked[asked.trim_end().len()..];
+        match spaces.starts_with(asked_spaces) {
+            true => Ok(bare.len() + asked_spaces.len()),
+            false => Ok(head.len()),
+        }
     }
 
     fn end(&self, turn: usize) -> Result<usize, TemplateError> {
@@ -181,19 +195,15 @@ impl Search<'_> {
         let fitting = self
             .special
             .iter()
-            .filter(|token| rest.starts_with(token.as_str()));
-        let longest = fitting.map(String::len).max()?;
+            .filter(|token| rest.starts_with(**token));
+        let longest = fitting.map(|token| token.len()).max()?;
         Some(&tail[..tail.len() - rest.len() + longest])
     }
 
     /// Length of a turn without the white space after its stop token.
     fn without_space_after_stop(&self, turn: &str) -> usize {
         let trimmed = turn.trim_end();
-        match self
-            .special
-            .iter()
-            .any(|token| trimmed.ends_with(token.as_str()))
-        {
+        match self.special.iter().any(|token| trimmed.ends_with(token)) {
             true => trimmed.len(),
             false => turn.len(),
         }
