@@ -33,8 +33,13 @@ pub(crate) struct LossSum {
 }
 
 impl Evaluator<'_> {
-    /// Summed loss of the samples' labels; `progress` hears of samples done.
-    pub(crate) fn loss(&self, samples: &[Sample], progress: impl Fn(usize)) -> LossSum {
+    /// Summed loss of the samples' labels; `None` where `go_on`, which hears of samples done,
+    /// says no.
+    pub(crate) fn loss(
+        &self,
+        samples: &[Sample],
+        go_on: impl Fn(usize) -> bool,
+    ) -> Option<LossSum> {
         let mut total = LossSum::default();
         for (chunk, samples) in samples.chunks(SAMPLES_AT_ONCE).enumerate() {
             let leaves = cut(&samples.iter().collect::<Vec<_>>());
@@ -64,13 +69,20 @@ impl Evaluator<'_> {
                 loss: total.loss + sum.loss,
                 tokens: total.tokens + sum.tokens,
             };
-            progress((chunk * SAMPLES_AT_ONCE) + samples.len());
+            if !go_on((chunk * SAMPLES_AT_ONCE) + samples.len()) {
+                return None;
+            }
         }
-        total
+        Some(total)
     }
 
-    /// Greedy continuations of the prompts, in their order.
-    pub(crate) fn answers(&self, prompts: &[Vec<u32>], stop: &Stop<'_>) -> Vec<Vec<u32>> {
+    /// Greedy continuations of the prompts, in their order, cut short where `go_on` says no.
+    pub(crate) fn answers(
+        &self,
+        prompts: &[Vec<u32>],
+        stop: &Stop<'_>,
+        go_on: impl Fn() -> bool + Sync,
+    ) -> Vec<Vec<u32>> {
         let share = prompts
             .len()
             .div_ceil(self.workers.threads())
@@ -78,7 +90,11 @@ impl Evaluator<'_> {
         let groups: Vec<&[Vec<u32>]> = prompts.chunks(share).collect();
         let answers = self.workers.tree(
             groups.len(),
-            |index| generate(self.network, self.adapter, groups[index], stop, |_, _| true),
+            |index| {
+                generate(self.network, self.adapter, groups[index], stop, |_, _| {
+                    go_on()
+                })
+            },
             |mut a, b| {
                 a.extend(b);
                 a
@@ -111,9 +127,10 @@ pub(crate) fn exact_match(
     questions: &[Question],
     tokenizer: &Tokenizer,
     stop: &Stop<'_>,
+    go_on: impl Fn() -> bool + Sync,
 ) -> f64 {
     let prompts: Vec<Vec<u32>> = questions.iter().map(|q| q.prompt_ids.clone()).collect();
-    let answers = evaluator.answers(&prompts, stop);
+    let answers = evaluator.answers(&prompts, stop, go_on);
     let right = questions.iter().zip(answers).filter(|(question, answer)| {
         let text = tokenizer.decode(answer, true).unwrap_or_default();
         text.trim() == question.answer.trim()

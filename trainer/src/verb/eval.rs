@@ -55,7 +55,15 @@ pub(super) fn eval(
         adapter: adapter.as_ref(),
         workers: &workers,
     };
-    let sum = evaluator.loss(&samples, |done| reporter.progress(done, samples.len()));
+    let sum = evaluator.loss(&samples, |done| {
+        reporter.progress(done, samples.len());
+        !reporter.interrupt().is_raised()
+    });
+    let sum = sum.ok_or_else(|| Failure::words(ExitCode::Interrupted, "interrupted"))?;
+    if !sum.loss.is_finite() {
+        let told = "the loss is not a number: the model or the adapter holds broken values";
+        return Err(Failure::words(ExitCode::JobFailed, told));
+    }
     let tokens: usize = samples.iter().map(|sample| sample.input_ids.len()).sum();
     let measures = measures(sum, &samples);
     Ok(json!({

@@ -5,16 +5,24 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use schliff_spec::event::StepMetrics;
+use schliff_weights::WeightsError;
+use schliff_weights::adapter::check_adapter_destination;
 use serde_json::Value;
 use thiserror::Error;
 
 /// The out folder cannot be written.
 #[derive(Debug, Error)]
-#[error("cannot {operation} {}", path.display())]
-pub(super) struct OutputError {
-    operation: &'static str,
-    path: PathBuf,
-    source: io::Error,
+pub(super) enum OutputError {
+    /// A file or the folder itself.
+    #[error("cannot {operation} {}", path.display())]
+    File {
+        operation: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// The adapter's place holds something else.
+    #[error(transparent)]
+    Adapter(#[from] WeightsError),
 }
 
 /// An out folder that has been seen to be writable.
@@ -27,6 +35,7 @@ impl Output {
     /// Makes the folder and an empty metrics file, before any long work.
     pub(super) fn create(folder: &Path) -> Result<Self, OutputError> {
         fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
+        check_adapter_destination(&folder.join("adapter"))?;
         let path = folder.join("metrics.jsonl");
         let metrics = File::create(&path).map_err(failed("write", &path))?;
         Ok(Self {
@@ -67,7 +76,7 @@ impl Output {
 
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OutputError {
     let path = path.to_owned();
-    move |source| OutputError {
+    move |source| OutputError::File {
         operation,
         path,
         source,

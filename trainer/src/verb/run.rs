@@ -105,7 +105,8 @@ impl Run<'_> {
         packing::check(self.network(), &adapter, &first).map_err(Failure::job)
     }
 
-    /// Held-out measures; `None` where the job has no held-out data, or an end was asked for.
+    /// Held-out measures; `None` where the job has no held-out data, an end was asked for, or the
+    /// loss is not a number, which is told.
     fn measure(&self, adapter: Option<&Adapter<'_>>, step: usize) -> Option<Measures> {
         let held_out = self.open.eval.as_ref()?;
         let what = if adapter.is_none() {
@@ -120,10 +121,17 @@ impl Run<'_> {
             workers: self.workers(),
         };
         let total = held_out.samples.len();
+        let go_on = || !self.reporter.interrupt().is_raised();
         let sum = evaluator.loss(&held_out.samples, |done| {
-            self.reporter.progress(done, total)
-        });
+            self.reporter.progress(done, total);
+            go_on()
+        })?;
         let mut measures = measures(sum, &held_out.samples);
+        if !measures.loss.is_finite() {
+            let told = format!("held-out loss of {what} is not a number");
+            self.reporter.warning(told);
+            return None;
+        }
         let questions = &self.open.questions;
         if let Some(tokenizer) = self
             .open
@@ -140,14 +148,19 @@ impl Run<'_> {
                 tokens: &tokens,
                 max_new_tokens,
             };
-            measures.exact_match = Some(exact_match(&evaluator, questions, tokenizer, &stop));
+            measures.exact_match =
+                Some(exact_match(&evaluator, questions, tokenizer, &stop, go_on));
             measures.exact_match_samples = questions.len();
         }
-        self.reporter.event(&Event::Evaluation {
-            step,
-            measures: measures.clone(),
-        });
-        Some(measures)
+        // Answers cut short would count as wrong ones.
+        go_on().then(|| {
+            let measured = measures.clone();
+            self.reporter.event(&Event::Evaluation {
+                step,
+                measures: measured,
+            });
+            measures
+        })
     }
 
     fn train(&mut self, state: &mut State) -> End {
@@ -234,6 +247,10 @@ impl Run<'_> {
                     state.step,
                     self.open.plan.steps()
                 ),
+            )),
+            End::Done if self.reporter.interrupt().is_raised() => Err(Failure::words(
+                ExitCode::Interrupted,
+                "interrupted while measuring; training is complete",
             )),
             End::Done => Ok(()),
         };
