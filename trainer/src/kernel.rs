@@ -13,3 +13,4 @@ pub(crate) mod matmul;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
 pub(crate) mod simd;
+pub(crate) mod transpose;

@@ -13,6 +13,8 @@ const CHUNK: usize = 128;
 #[derive(Clone, Copy)]
 pub(crate) struct Head<'a> {
     pub(crate) weight: &'a [f32],
+    /// The weight as `[width, vocabulary]`, where there is a copy.
+    pub(crate) transposed: Option<&'a [f32]>,
     pub(crate) vocabulary: usize,
     pub(crate) width: usize,
     pub(crate) softcap: Option<f32>,
@@ -30,7 +32,10 @@ impl Head<'_> {
     /// Logits of hidden rows `[rows, width]`, into `[rows, vocabulary]`.
     pub(crate) fn logits(&self, logits: &mut [f32], hidden: &[f32]) {
         let rows = hidden.len() / self.width;
-        let weight = View::new(self.weight, self.vocabulary, self.width).transposed();
+        let weight = match self.transposed {
+            Some(transposed) => View::new(transposed, self.width, self.vocabulary),
+            None => View::new(self.weight, self.vocabulary, self.width).transposed(),
+        };
         let target = ViewMut::new(logits, rows, self.vocabulary);
         matmul(
             target,

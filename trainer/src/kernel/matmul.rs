@@ -90,31 +90,66 @@ pub(crate) enum Write {
 /// `dst = scale * a b`, or `dst += scale * a b`.
 pub(crate) fn matmul(dst: ViewMut<'_>, write: Write, scale: f32, a: View<'_>, b: View<'_>) {
     assert_eq!(
-        (dst.rows, dst.cols, a.cols),
-        (a.rows, b.cols, b.rows),
+        (dst.rows, dst.cols),
+        (a.rows, b.cols),
         "shapes of a product"
     );
-    if dst.rows == 0 || dst.cols == 0 {
+    // SAFETY: the destination's view was checked against its slice when it was made, and its
+    // elements are initialised.
+    unsafe { multiply(dst.data.as_mut_ptr(), dst.stride, write, scale, (a, b)) }
+}
+
+/// `a b`, in memory that is written once and never cleared.
+pub(crate) fn product(a: View<'_>, b: View<'_>) -> Vec<f32> {
+    let len = a.rows * b.cols;
+    let mut dst = Vec::with_capacity(len);
+    if a.cols == 0 {
+        dst.resize(len, 0.0);
+        return dst;
+    }
+    // SAFETY: the vector has room for `a.rows` contiguous rows of `b.cols` elements. A product
+    // that replaces reads none of them and writes every one, so they are initialised after it.
+    unsafe {
+        multiply(dst.as_mut_ptr(), b.cols, Write::Replace, 1.0, (a, b));
+        dst.set_len(len);
+    }
+    dst
+}
+
+/// The product over a destination of `a.rows` rows of `b.cols` elements, `stride` apart.
+///
+/// # Safety
+/// The destination is valid for those writes, belongs to the caller alone, and is initialised
+/// where `write` adds.
+unsafe fn multiply(
+    dst: *mut f32,
+    stride: usize,
+    write: Write,
+    scale: f32,
+    (a, b): (View<'_>, View<'_>),
+) {
+    assert_eq!(a.cols, b.rows, "shapes of a product");
+    if a.rows == 0 || b.cols == 0 {
         return;
     }
     let threads = rayon::current_num_threads();
     // Below about a millisecond of work, waking other threads costs more than it saves.
-    let small = dst.rows * dst.cols * a.cols < 1 << 22;
+    let small = a.rows * b.cols * a.cols < 1 << 22;
     let parallelism = if threads == 1 || small {
         Parallelism::None
     } else {
         Parallelism::Rayon(threads)
     };
-    // SAFETY: every view was checked against its slice when it was made, `dst` is borrowed
-    // mutably and so overlaps neither operand, and the shapes agree by the assertion above.
+    // SAFETY: both operands were checked against their slices when their views were made, the
+    // shapes agree by the assertion above, and the caller answers for the destination.
     unsafe {
         gemm::gemm(
-            dst.rows,
-            dst.cols,
+            a.rows,
+            b.cols,
             a.cols,
-            dst.data.as_mut_ptr(),
+            dst,
             1,
-            dst.stride as isize,
+            stride as isize,
             write == Write::Add,
             a.data.as_ptr(),
             a.col_stride as isize,

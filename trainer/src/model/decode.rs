@@ -198,9 +198,9 @@ fn columns(head: usize, head_dim: usize) -> Range<usize> {
 /// The likeliest next token of each row; the first of equals.
 fn greedy(network: &Network, x: &Matrix, context: &Context<'_>) -> Vec<u32> {
     let (hidden, _) = network.norm.forward(x, context);
-    let weight = network.head_weight(context).0;
-    let weight = weight.elements();
-    let head = network.head(&weight);
+    let frozen = network.head_weight(context).0;
+    let (weight, transposed) = (frozen.weight.elements(), frozen.transposed());
+    let head = network.head(&weight, transposed.as_deref());
     let mut logits = vec![0.0; hidden.rows() * head.vocabulary];
     head.logits(&mut logits, &hidden.elements());
     logits

@@ -11,6 +11,8 @@ use super::network::{EMBEDDING, HEAD, Network};
 use super::projection::{Part, Projection};
 use crate::kernel::attention::AttentionShape;
 use crate::kernel::rope::RopeTable;
+use crate::ops::Frozen;
+use crate::process::memory::total_memory_bytes;
 use crate::tensor::Matrix;
 
 /// Tensor name of the norm before the head.
@@ -86,25 +88,35 @@ fn groups(config: &ModelConfig) -> [Vec<(&'static str, usize, usize)>; 4] {
 /// A tensor that cannot be read.
 pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, WeightsError> {
     let config = base.config();
-    let reader = Reader { base, config };
+    let copy_bytes = base.parameter_count() * size_of::<f32>() as u64;
+    let copies = copy_bytes <= total_memory_bytes() / COPY_SHARE;
+    let reader = Reader {
+        base,
+        config,
+        copies,
+    };
     let ropes = rope_tables(config, positions);
     let blocks = config.layers.iter().zip(ropes).enumerate();
     let blocks: Result<Vec<Block>, WeightsError> = blocks
         .map(|(layer, (attention, rope))| reader.block(layer, attention, rope))
         .collect();
+    let embedding = reader.matrix(EMBEDDING)?;
     let head = match config.tie_embeddings {
-        true => None,
-        false => Some(reader.matrix(HEAD)?),
+        true => embedding.clone(),
+        false => reader.matrix(HEAD)?,
     };
     Ok(Network {
-        embedding: reader.matrix(EMBEDDING)?,
+        head: Frozen::new(head, reader.copies),
+        embedding,
         embedding_scale: config.embedding_scale,
         blocks: blocks?,
         norm: reader.norm(FINAL_NORM.to_owned())?,
-        head,
         logit_softcap: config.logit_softcap,
     })
 }
+
+/// A second copy of the weights, for speed, may take this share of the machine's memory.
+const COPY_SHARE: u64 = 8;
 
 /// Each layer's rotary table; layers that rotate alike share one.
 fn rope_tables(config: &ModelConfig, positions: usize) -> Vec<Arc<RopeTable>> {
@@ -123,6 +135,8 @@ fn rope_tables(config: &ModelConfig, positions: usize) -> Vec<Arc<RopeTable>> {
 struct Reader<'a> {
     base: &'a BaseWeights,
     config: &'a ModelConfig,
+    /// Weights get a transposed copy.
+    copies: bool,
 }
 
 impl Reader<'_> {
@@ -203,7 +217,7 @@ impl Reader<'_> {
         }
         let bias = has_bias.then_some(bias);
         Ok(Projection {
-            weight: Matrix::new(rows, cols, weight),
+            frozen: Frozen::new(Matrix::new(rows, cols, weight), self.copies),
             bias,
             parts,
         })

@@ -5,7 +5,7 @@ use super::projection::{BackwardPass, Context, Projection};
 use crate::adapter::factors::{Adapter, row_norms};
 use crate::adapter::layout::{Gradients, Layout};
 use crate::kernel::cross_entropy::{self, Head};
-use crate::ops;
+use crate::ops::{self, Frozen};
 use crate::tensor::Matrix;
 
 /// Tensor name of the embedding.
@@ -21,8 +21,8 @@ pub(crate) struct Network {
     pub(crate) embedding_scale: f32,
     pub(crate) blocks: Vec<Block>,
     pub(crate) norm: Norm,
-    /// `[vocabulary, hidden]`; `None` where the embedding serves.
-    pub(crate) head: Option<Matrix>,
+    /// `[vocabulary, hidden]`; the embedding's own table where the two are tied.
+    pub(crate) head: Frozen,
     pub(crate) logit_softcap: Option<f32>,
 }
 
@@ -78,8 +78,9 @@ impl Network {
         }
         let hidden = ops::gather_rows(&x, &context.leaf.predicting);
         let (hidden, _) = self.norm.forward(&hidden, context);
-        let weight = self.head_weight(context).0;
-        self.head(&weight.elements())
+        let frozen = self.head_weight(context).0;
+        let (weight, transposed) = (frozen.weight.elements(), frozen.transposed());
+        self.head(&weight, transposed.as_deref())
             .losses(&hidden.elements(), &context.leaf.labels)
     }
 
@@ -118,23 +119,24 @@ impl Network {
     }
 
     /// The head's weight in force, and its parameter index where it is trained.
-    pub(crate) fn head_weight(&self, context: &Context<'_>) -> (Matrix, Option<usize>) {
-        let saved = |name| context.adapter.and_then(|adapter| adapter.saved(name));
-        if let Some((index, value)) = saved(HEAD) {
-            return (value.clone(), Some(index));
-        }
+    pub(crate) fn head_weight(&self, context: &Context<'_>) -> (Frozen, Option<usize>) {
         // As in PEFT, a trained embedding leaves the head on the base's own table.
-        (self.head.as_ref().unwrap_or(&self.embedding).clone(), None)
+        match context.adapter.and_then(|adapter| adapter.saved(HEAD)) {
+            Some((index, value)) => (Frozen::new(value.clone(), false), Some(index)),
+            None => (self.head.clone(), None),
+        }
     }
 
-    /// The head over borrowed weights.
-    pub(crate) fn head<'a>(&self, weight: &'a [f32]) -> Head<'a> {
+    /// The head over borrowed elements of its weight and of the transposed copy.
+    pub(crate) fn head<'a>(&self, weight: &'a [f32], transposed: Option<&'a [f32]>) -> Head<'a> {
         let (vocabulary, width) = (self.embedding.rows(), self.embedding.cols());
+        let softcap = self.logit_softcap;
         Head {
             weight,
+            transposed,
             vocabulary,
             width,
-            softcap: self.logit_softcap,
+            softcap,
         }
     }
 
@@ -149,8 +151,9 @@ impl Network {
         let rows = &context.leaf.predicting;
         let gathered = ops::gather_rows(x, rows);
         let (hidden, rms) = self.norm.forward(&gathered, context);
-        let (weight, trained) = self.head_weight(context);
-        let (weight, hidden) = (weight.elements(), hidden.elements());
+        let (frozen, trained) = self.head_weight(context);
+        let (weight, transposed) = (frozen.weight.elements(), frozen.transposed());
+        let hidden = hidden.elements();
         let mut loss = 0.0;
         let d_hidden = Matrix::zeros(rows.len(), x.cols()).updated(|d_hidden| {
             let targets = cross_entropy::Gradients {
@@ -159,7 +162,7 @@ impl Network {
             };
             let labels = &context.leaf.labels;
             loss = self
-                .head(&weight)
+                .head(&weight, transposed.as_deref())
                 .loss_and_gradient(&hidden, labels, scale, targets);
         });
         let zeros = Matrix::zeros(rows.len(), x.cols());

@@ -10,13 +10,13 @@ use std::sync::OnceLock;
 use super::batch::Leaf;
 use crate::adapter::factors::{Adapter, Factors};
 use crate::adapter::layout::Gradients;
-use crate::ops::{self, Columns};
+use crate::ops::{self, Columns, Frozen};
 use crate::tensor::Matrix;
 
 /// Stacked linear layers.
 pub(crate) struct Projection {
     /// `[out, in]`, the parts one below the other.
-    pub(crate) weight: Matrix,
+    pub(crate) frozen: Frozen,
     /// `[out]`.
     pub(crate) bias: Option<Vec<f32>>,
     pub(crate) parts: Vec<Part>,
@@ -90,12 +90,12 @@ impl Projection {
         self.parts
             .iter()
             .find(|part| part.name == name)
-            .map(|part| (&self.weight, part))
+            .map(|part| (&self.frozen.weight, part))
     }
 
     /// `y` for rows `x`, with what the backward pass needs.
     pub(crate) fn forward(&self, x: &Matrix, context: &Context<'_>) -> (Matrix, Trace) {
-        let mut y = ops::linear(x, &self.weight);
+        let mut y = self.frozen.linear(x);
         let mut trace = Trace::new();
         for branch in self.branches(context) {
             let (next, left) = self.forward_branch(y, x, &branch);
@@ -122,8 +122,9 @@ impl Projection {
             (dy, branch_dx) =
                 self.backward_branch((dy, branch_dx), x, (&branch, left), pass.gradients);
         }
-        branch_dx
-            .map(|dx| ops::add_linear_input_gradient(dx, &Columns::all(&dy), &self.weight, 1.0))
+        branch_dx.map(|dx| {
+            ops::add_linear_input_gradient(dx, &Columns::all(&dy), &self.frozen.weight, 1.0)
+        })
     }
 
     fn branches<'a>(&'a self, context: &'a Context<'_>) -> impl Iterator<Item = Branch<'a>> {
@@ -175,7 +176,7 @@ impl Projection {
             );
         }
         // PEFT's form under dropout: the base sees x, the row factors act on dropped-out x.
-        let base = ops::linear(&input, &self.weight.row_view(columns.clone()));
+        let base = ops::linear(&input, &self.frozen.weight.row_view(columns.clone()));
         let y = ops::zip_columns(y, columns.clone(), &base, |y, base, _| y - base);
         let unscaled = ops::add_linear(base, 0..columns.len(), &h, b, *scale);
         let y = ops::zip_columns(y, columns, &unscaled, |y, u, j| y + rows.factor[j] * u);
@@ -239,7 +240,7 @@ impl Projection {
                 let mut d_input =
                     ops::add_linear_input_gradient(d_input, &Columns::all(&dh), a, 1.0);
                 if let Some((incoming, scaled)) = &direct {
-                    let weight = self.weight.row_view(range.clone());
+                    let weight = self.frozen.weight.row_view(range.clone());
                     let extra =
                         ops::zip_columns(scaled.clone(), 0..range.len(), incoming, |s, d, _| s - d);
                     let extra = Columns::all(&extra);

@@ -105,6 +105,7 @@ fn chunked_cross_entropy_agrees_with_f64() {
         let softcap = case["softcap"].as_f64().map(|cap| cap as f32);
         let head = Head {
             weight: &weight,
+            transposed: None,
             vocabulary: weight.len() / width,
             width,
             softcap,
