@@ -35,12 +35,14 @@ class Measure:
     tokens_per_s: float
     peak_mib: float
     cold_start_s: float
+    ready_s: float
     first_loss: float
 
     def __str__(self) -> str:
         return (
             f"{self.tokens_per_s:.1f} tok/s, {self.peak_mib:.0f} MiB, first step after "
-            f"{self.cold_start_s:.2f} s, loss {self.first_loss:.6f}"
+            f"{self.cold_start_s:.2f} s, begun after {self.ready_s:.2f} s, "
+            f"loss {self.first_loss:.6f}"
         )
 
 
@@ -116,7 +118,8 @@ class Bench:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         rates = [line["tokens_per_s"] for line in lines[WARM_UP_STEPS:]]
-        return Measure(statistics.median(rates), peak, cold, lines[0]["loss"])
+        ready = cold - lines[0]["tokens"] / lines[0]["tokens_per_s"]
+        return Measure(statistics.median(rates), peak, cold, ready, lines[0]["loss"])
 
     def _run_peer(self, data: Path, batch: int, dtype: str) -> Measure:
         command = [str(self.peer_python), "-W", "ignore", str(HERE / "bench_peer.py")]
@@ -127,7 +130,8 @@ class Bench:
         result: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
         pairs = list(zip(result["tokens"], result["seconds"], strict=True))[WARM_UP_STEPS:]
         rate = statistics.median(tokens / seconds for tokens, seconds in pairs)
-        return Measure(rate, peak, result["cold_start_s"], result["loss"][0])
+        cold = result["cold_start_s"]
+        return Measure(rate, peak, cold, cold - result["seconds"][0], result["loss"][0])
 
     def _environment(self) -> dict[str, str]:
         count = str(self.threads)

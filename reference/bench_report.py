@@ -81,22 +81,25 @@ class Report:
     def _table(self, contenders: dict[str, list[Measure]], floor: float) -> list[str]:
         """One row a contender; ratios are Schliff's value over the contender's."""
         lines = [
-            "| | tok/s | of the floor | peak MiB | cold start to first step, s "
-            "| Schliff's tok/s : this | Schliff's memory : this | Schliff's cold start : this |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- |",
+            "| | tok/s | of the floor | peak MiB | start to first step's begin, s | to its end, s "
+            "| Schliff's tok/s : this | memory : this | begin : this | end : this |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
         ours = contenders["schliff"]
         for name, runs in contenders.items():
             rates = [run.tokens_per_s for run in runs]
             peaks = [run.peak_mib for run in runs]
+            ready = [run.ready_s for run in runs]
             colds = [run.cold_start_s for run in runs]
             ratios = [
                 _ratio([run.tokens_per_s for run in ours], rates),
                 _ratio([run.peak_mib for run in ours], peaks),
+                _ratio([run.ready_s for run in ours], ready),
                 _ratio([run.cold_start_s for run in ours], colds),
             ]
             share = statistics.median(rates) / floor
-            cells = [name, _spread(rates, 0), f"{share:.0%}", _spread(peaks, 0), _spread(colds, 2)]
+            cells = [name, _spread(rates, 0), f"{share:.0%}", _spread(peaks, 0)]
+            cells += [_spread(ready, 2), _spread(colds, 2)]
             lines.append("| " + " | ".join(cells + ratios) + " |")
         return lines
 

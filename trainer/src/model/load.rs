@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
 use schliff_weights::WeightsError;
 use schliff_weights::base::BaseWeights;
 use schliff_weights::config::{LayerAttention, ModelConfig, Rope};
@@ -96,8 +97,9 @@ pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, W
         copies,
     };
     let ropes = rope_tables(config, positions);
-    let blocks = config.layers.iter().zip(ropes).enumerate();
-    let blocks: Result<Vec<Block>, WeightsError> = blocks
+    let layers: Vec<_> = config.layers.iter().zip(ropes).enumerate().collect();
+    let blocks: Result<Vec<Block>, WeightsError> = layers
+        .into_par_iter()
         .map(|(layer, (attention, rope))| reader.block(layer, attention, rope))
         .collect();
     let embedding = reader.matrix(EMBEDDING)?;
