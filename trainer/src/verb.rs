@@ -8,6 +8,7 @@ mod job;
 mod merge;
 mod output;
 mod run;
+mod tuned;
 
 use schliff_spec::request::Request;
 use serde_json::Value;

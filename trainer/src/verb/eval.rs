@@ -7,13 +7,11 @@ use schliff_data::sample::{Origin, Sample};
 use schliff_spec::exit::ExitCode;
 use schliff_spec::job::{BaseModel, Data, DataFormat, LossOn, Overflow};
 use schliff_spec::request::EvalInput;
-use schliff_weights::read_adapter;
 use serde_json::{Value, json};
 
 use super::job::words_of;
-use crate::adapter::layout::Layout;
-use crate::adapter::peft::{layout_of, masters_of};
-use crate::base::{Base, Replacements};
+use super::tuned::open_tuned;
+use crate::base::Base;
 use crate::evaluation::{Evaluator, measures};
 use crate::failure::Failure;
 use crate::model::load::network;
@@ -27,11 +25,7 @@ pub(super) fn eval(
     input: &EvalInput,
     reporter: &Reporter,
 ) -> Result<Value, Failure> {
-    reporter.stage("opening the base model");
-    let base = Base::open(model, Replacements::default()).map_err(Failure::usage)?;
-    let tuned = adapter
-        .map(|folder| open_adapter(&base, folder))
-        .transpose()?;
+    let (base, tuned) = open_tuned(model, adapter, reporter)?;
     let samples = samples(&base, input)?;
     let longest = samples
         .iter()
@@ -74,14 +68,6 @@ pub(super) fn eval(
         "predicted_tokens": sum.tokens,
         "samples": samples.len(),
     }))
-}
-
-/// Layout and values of a PEFT folder on a base model.
-pub(super) fn open_adapter(base: &Base, folder: &Path) -> Result<(Layout, Vec<f32>), Failure> {
-    let adapter = read_adapter(folder).map_err(Failure::usage)?;
-    let layout = layout_of(&adapter.config, base.weights.config()).map_err(Failure::usage)?;
-    let masters = masters_of(&layout, &adapter).map_err(Failure::usage)?;
-    Ok((layout, masters))
 }
 
 fn samples(base: &Base, input: &EvalInput) -> Result<Vec<Sample>, Failure> {

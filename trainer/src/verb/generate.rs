@@ -8,9 +8,9 @@ use schliff_spec::exit::ExitCode;
 use schliff_spec::job::{BaseModel, DataFormat};
 use serde_json::{Value, json};
 
-use super::eval::open_adapter;
 use super::job::words_of;
-use crate::base::{Base, Replacements};
+use super::tuned::open_tuned;
+use crate::base::Base;
 use crate::failure::Failure;
 use crate::model::decode::{Stop, generate as decode};
 use crate::model::load::network;
@@ -32,11 +32,7 @@ pub(super) fn generate(
     max_new_tokens: usize,
     reporter: &Reporter,
 ) -> Result<Value, Failure> {
-    reporter.stage("opening the base model");
-    let base = Base::open(model, Replacements::default()).map_err(Failure::usage)?;
-    let tuned = adapter
-        .map(|folder| open_adapter(&base, folder))
-        .transpose()?;
+    let (base, tuned) = open_tuned(model, adapter, reporter)?;
     let ids = encode(&base, prompt)?;
     let (context, wanted) = (
         base.weights.config().max_positions,

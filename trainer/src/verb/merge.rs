@@ -12,7 +12,7 @@ use schliff_weights::merged::{check_model_destination, write_hf_model};
 use schliff_weights::{BaseFormat, WeightsError};
 use serde_json::{Value, json};
 
-use super::eval::open_adapter;
+use super::tuned::open_adapter;
 use crate::adapter::layout::{Kind, Layout};
 use crate::base::{Base, Replacements};
 use crate::failure::Failure;
