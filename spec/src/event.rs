@@ -46,6 +46,10 @@ pub enum Event {
         /// The measures.
         measures: Measures,
     },
+    /// A sign of life, about once a second from every rank.
+    Beat(Beat),
+    /// What became of a checkpoint.
+    Checkpoint(CheckpointNews),
     /// The verb's result, its form depending on the verb.
     Done {
         /// The result, printed as it is under `--json`.
@@ -53,6 +57,64 @@ pub enum Event {
     },
     /// The verb failed.
     Failed(Failure),
+}
+
+/// What a rank is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doing {
+    /// Reads files, checks, measures: no steps yet or none just now.
+    Preparing,
+    /// Waits for the other ranks to join.
+    Joining,
+    /// Computes a step.
+    Computing,
+    /// Waits in a collective operation for its peers.
+    Reducing,
+    /// Measures, answers questions or saves.
+    Measuring,
+}
+
+/// A rank's sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Optimizer steps done.
+    pub step: usize,
+    /// What it is doing.
+    pub doing: Doing,
+    /// How long it has been doing that, in milliseconds.
+    pub for_ms: u64,
+}
+
+/// What became of a checkpoint; from the rank that writes them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fate", rename_all = "snake_case")]
+pub enum CheckpointNews {
+    /// It is in the store, whole and verified: training can go on from it.
+    Committed {
+        /// Optimizer steps that it holds.
+        step: usize,
+        /// Bytes written.
+        bytes: u64,
+        /// From the snapshot to the commit.
+        latency_ms: u64,
+    },
+    /// The store cannot be written; training goes on, and the newest state is tried again.
+    Delayed {
+        /// Optimizer steps of the state that waits.
+        step: usize,
+        /// Newest step that is safe, if any.
+        committed: Option<usize>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Training went on from it.
+    Resumed {
+        /// Optimizer steps that it holds.
+        step: usize,
+        /// Newer ones that were passed over, each with its reason.
+        skipped: Vec<String>,
+    },
 }
 
 /// One optimizer step.

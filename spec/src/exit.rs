@@ -11,6 +11,10 @@ pub enum ExitCode {
     Usage,
     /// A defect in Schliff.
     Bug,
+    /// Stopped at a step boundary as asked, all committed; the same command with `--resume` goes on.
+    MoreToDo,
+    /// Ranks or nodes kept dying or hanging until the restart budget was spent.
+    GroupLost,
     /// Ended by Ctrl-C or a termination signal.
     Interrupted,
 }
@@ -23,6 +27,9 @@ impl ExitCode {
             Self::JobFailed => 1,
             Self::Usage => 2,
             Self::Bug => 70,
+            // EX_TEMPFAIL: try again later.
+            Self::MoreToDo => 75,
+            Self::GroupLost => 76,
             Self::Interrupted => 130,
         }
     }

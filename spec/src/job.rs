@@ -24,12 +24,11 @@ pub struct Job {
     pub training: Training,
     /// How it is judged.
     pub evaluation: Evaluation,
-    /// What it runs on; read and checked, without effect yet.
+    /// What it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// Where its state is kept; read and checked, without effect yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Checkpoint>,
+    /// Where its state is kept.
+    pub checkpoint: Checkpoint,
     /// What becomes of its adapter; read and checked, without effect yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<JobResult>,
@@ -47,6 +46,24 @@ pub struct Model {
     pub tokenizer: Option<PathBuf>,
     /// A Jinja file that replaces the base model's own chat template.
     pub chat_template: Option<PathBuf>,
+    /// How the frozen base is held in memory.
+    pub quantization: Quantization,
+}
+
+/// How the frozen base's linear weights are held in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantization {
+    /// In the number format that `training.precision` names.
+    None,
+    /// As the GGUF file has them, where that is a block format; else as `None`.
+    AsStored,
+    /// 8-bit blocks of 32 (GGUF's Q8_0).
+    Q8_0,
+    /// 4-bit blocks of 32 (GGUF's Q4_0).
+    Q4_0,
+    /// 4-bit normal floats in blocks of 64 (Dettmers et al. 2023).
+    Nf4,
 }
 
 /// A base model on disk.
@@ -234,6 +251,12 @@ pub enum Precision {
     /// 32-bit floats throughout.
     #[serde(rename = "f32")]
     F32,
+    /// bfloat16 base and products; masters, moments and sums in 32 bits.
+    #[serde(rename = "bf16_mixed")]
+    Bf16Mixed,
+    /// IEEE half base and products with a loss scale; masters, moments and sums in 32 bits.
+    #[serde(rename = "fp16_mixed")]
+    Fp16Mixed,
 }
 
 /// The optimizer's settings and the run's length.
@@ -294,14 +317,24 @@ pub struct Resources {
 }
 
 /// Where the job's state is kept, so that it can go on after an interruption.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// Prefix in an object store, or a folder.
+    /// Prefix in an object store, or a folder; `checkpoints/` in the out folder where absent.
     pub uri: Option<String>,
-    /// Time between two checkpoints.
-    pub every_s: Option<u64>,
-    /// Checkpoints kept.
-    pub keep: Option<usize>,
+    /// When the next one is due.
+    pub every: CheckpointEvery,
+    /// Newest checkpoints kept, at least 1.
+    pub keep: usize,
+}
+
+/// Distance between two checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointEvery {
+    /// So many seconds of wall time.
+    Seconds(u64),
+    /// So many optimizer steps.
+    Steps(usize),
 }
 
 /// What becomes of the adapter.

@@ -8,10 +8,12 @@ pub mod exit;
 pub mod job;
 pub mod load;
 pub mod origin;
+pub mod place;
 pub mod problem;
 pub mod request;
 pub mod resolved;
 pub mod schema;
+pub mod world;
 
 mod files;
 mod form;

@@ -7,13 +7,17 @@ use serde::de::DeserializeOwned;
 
 use crate::form::Value;
 use crate::job::{
-    Adapter, BaseModel, Checkpoint, Data, DataFormat, Evaluation, Governance, Job, JobResult,
-    LossOn, Model, Resources, Targets,
+    Adapter, BaseModel, Checkpoint, CheckpointEvery, Data, DataFormat, Evaluation, Governance, Job,
+    JobResult, LossOn, Model, Resources, Targets,
 };
 use crate::origin::Place;
 use crate::problem::Fault;
 use crate::report::Report;
 use crate::settings::Settings;
+use crate::world;
+
+/// Time between two checkpoints where nothing is said.
+const CHECKPOINT_EVERY_S: u64 = 120;
 
 mod training;
 
@@ -25,8 +29,8 @@ pub(crate) fn job(settings: &Settings, report: &mut Report) -> Option<Job> {
     let data = reader.data();
     let training = reader.training();
     let evaluation = reader.evaluation();
-    let resources = reader.later("resources", Reader::resources);
-    let checkpoint = reader.later("checkpoint", Reader::checkpoint);
+    let resources = reader.resources();
+    let checkpoint = reader.checkpoint();
     let result = reader.later("result", Reader::result);
     let governance = reader.later("governance", Reader::governance);
     Some(Job {
@@ -37,7 +41,7 @@ pub(crate) fn job(settings: &Settings, report: &mut Report) -> Option<Job> {
         training: training?,
         evaluation: evaluation?,
         resources,
-        checkpoint,
+        checkpoint: checkpoint?,
         result,
         governance,
     })
@@ -120,6 +124,7 @@ impl Reader<'_> {
             base: self.base("model.base")?,
             tokenizer: self.path("model.tokenizer"),
             chat_template: self.path("model.chat_template"),
+            quantization: self.choice("model.quantization")?,
         })
     }
 
@@ -223,30 +228,39 @@ impl Reader<'_> {
         Some(read(self))
     }
 
-    fn resources(&mut self) -> Resources {
+    /// `nodes * gpus_per_node` is the world size that the job asks for.
+    fn resources(&mut self) -> Option<Resources> {
+        self.settings.section_place("resources")?;
         let resources = Resources {
             nodes: self.whole("resources.nodes"),
             gpus_per_node: self.whole("resources.gpus_per_node"),
             time_s: self.seconds("resources.time"),
         };
-        let nodes = resources.nodes.unwrap_or(1);
-        let ranks = nodes.saturating_mul(resources.gpus_per_node.unwrap_or(1).max(1));
-        if ranks > 1 {
-            let fault = Fault::new(format!(
-                "{ranks} ranks asked for; several ranks are not built yet"
-            ));
-            let hint = "set nodes = 1 and gpus_per_node = 1, or leave the section out";
-            self.refuse("resources", fault.hint(hint));
+        if let Err(error) = world::power_of_two(resources.ranks()) {
+            self.refuse("resources", Fault::new(error.to_string()));
         }
-        resources
+        if resources.time_s.is_some() {
+            let message = "no effect where the job runs on this machine";
+            self.warn("resources.time", Fault::new(message));
+        }
+        Some(resources)
     }
 
-    fn checkpoint(&mut self) -> Checkpoint {
-        Checkpoint {
+    fn checkpoint(&mut self) -> Option<Checkpoint> {
+        let (time, steps) = ("checkpoint.every", "checkpoint.every_steps");
+        let every = match (self.seconds(time), self.whole(steps)) {
+            (Some(_), Some(_)) => {
+                self.exclude(steps, time);
+                return None;
+            }
+            (None, Some(steps)) => CheckpointEvery::Steps(steps),
+            (every_s, None) => CheckpointEvery::Seconds(every_s.unwrap_or(CHECKPOINT_EVERY_S)),
+        };
+        Some(Checkpoint {
             uri: self.text("checkpoint.uri"),
-            every_s: self.seconds("checkpoint.every"),
-            keep: self.whole("checkpoint.keep"),
-        }
+            every,
+            keep: self.whole("checkpoint.keep")?,
+        })
     }
 
     fn result(&mut self) -> JobResult {

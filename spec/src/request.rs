@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::job::{BaseModel, DataFormat, Job};
+use crate::place::Place;
 
 /// Version of the request and event forms; both binaries must name the same one.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// One verb with all that it needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,11 +20,17 @@ pub enum Request {
         job: Box<Job>,
         /// Folder that receives `adapter/`, `metrics.jsonl` and `summary.json`.
         out: PathBuf,
+        /// This rank's place among those that train together.
+        place: Place,
+        /// What becomes of checkpoints that are there already.
+        start: Start,
     },
     /// Reads model and data, measures, and plans without training.
     Check {
         /// The job.
         job: Box<Job>,
+        /// Ranks that are to train together.
+        world_size: usize,
     },
     /// Examines the data of a job.
     Data {
@@ -65,6 +72,23 @@ pub enum Request {
         /// `f32`, `bf16` or `f16`.
         dtype: MergeDtype,
     },
+}
+
+/// How a run treats checkpoints of the same job that it finds at its address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Start {
+    /// Begins at step 0; checkpoints that are there are an error.
+    Fresh,
+    /// Begins at step 0; checkpoints that are there are removed.
+    Replace,
+    /// Goes on from the newest good one under `uri`; none is an error.
+    Resume {
+        /// A prefix as `checkpoint.uri` names it.
+        uri: String,
+    },
+    /// Goes on from the newest good one; where there is none, begins at step 0. For restarts.
+    Continue,
 }
 
 /// What `eval` looks at.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::job::{
-    Adapter, BaseModel, BatchSize, Data, Duration, Evaluation, Job, Model, Targets, Training,
-    Warmup,
+    Adapter, BaseModel, BatchSize, Checkpoint, CheckpointEvery, Data, Duration, Evaluation, Job,
+    Model, Targets, Training, Warmup,
 };
 use crate::origin::Origin;
 use crate::schema::{Form, SECTIONS, section};
@@ -31,7 +31,6 @@ pub fn resolved_toml(job: &Job) -> String {
     // These can be there without any key.
     let mut bare = Vec::new();
     bare.extend(job.resources.is_some().then_some("resources"));
-    bare.extend(job.checkpoint.is_some().then_some("checkpoint"));
     bare.extend(job.governance.is_some().then_some("governance"));
     for section in SECTIONS {
         let of_section = |key: &&Resolved| {
@@ -60,6 +59,8 @@ pub(crate) fn resolved_keys(job: &Job) -> Vec<Resolved> {
     keys.data(&job.data);
     keys.training(&job.training);
     keys.evaluation(&job.evaluation);
+    keys.resources(job);
+    keys.checkpoint(&job.checkpoint);
     keys.later(job);
     keys.0
 }
@@ -94,6 +95,7 @@ impl Keys {
         self.put_if_some("model.tokenizer", model.tokenizer.as_deref().map(path));
         let template = model.chat_template.as_deref();
         self.put_if_some("model.chat_template", template.map(path));
+        self.put_word("model.quantization", model.quantization);
     }
 
     fn adapter(&mut self, adapter: &Adapter) {
@@ -176,8 +178,26 @@ impl Keys {
         self.put("evaluation.max_new_tokens", max_new_tokens);
     }
 
+    fn resources(&mut self, job: &Job) {
+        let Some(resources) = &job.resources else {
+            return;
+        };
+        let count = |count: Option<usize>| count.map(|count| count.to_string());
+        self.put_if_some("resources.nodes", count(resources.nodes));
+        self.put_if_some("resources.gpus_per_node", count(resources.gpus_per_node));
+        self.put_if_some("resources.time", resources.time_s.map(seconds));
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.put_if_some("checkpoint.uri", checkpoint.uri.as_deref().map(text));
+        match checkpoint.every {
+            CheckpointEvery::Seconds(every_s) => self.put("checkpoint.every", seconds(every_s)),
+            CheckpointEvery::Steps(steps) => self.put("checkpoint.every_steps", steps.to_string()),
+        }
+        self.put("checkpoint.keep", checkpoint.keep.to_string());
+    }
+
     fn later(&mut self, job: &Job) {
-        let seconds = |s: u64| text(&format!("{s}s"));
         let texts = |texts: &[String]| list(texts.iter().map(|t| text(t)));
         let put_text = |keys: &mut Self, path: &str, value: &Option<String>| {
             keys.put_if_some(path, value.as_deref().map(text));
@@ -185,16 +205,6 @@ impl Keys {
         let put_count = |keys: &mut Self, path: &str, value: Option<usize>| {
             keys.put_if_some(path, value.map(|count| count.to_string()));
         };
-        if let Some(resources) = &job.resources {
-            put_count(self, "resources.nodes", resources.nodes);
-            put_count(self, "resources.gpus_per_node", resources.gpus_per_node);
-            self.put_if_some("resources.time", resources.time_s.map(seconds));
-        }
-        if let Some(checkpoint) = &job.checkpoint {
-            put_text(self, "checkpoint.uri", &checkpoint.uri);
-            self.put_if_some("checkpoint.every", checkpoint.every_s.map(seconds));
-            put_count(self, "checkpoint.keep", checkpoint.keep);
-        }
         if let Some(result) = &job.result {
             put_text(self, "result.model", &result.model);
             self.put("result.gates", texts(&result.gates));
@@ -206,6 +216,10 @@ impl Keys {
             put_count(self, "governance.retention_days", governance.retention_days);
         }
     }
+}
+
+fn seconds(seconds: u64) -> String {
+    text(&format!("{seconds}s"))
 }
 
 fn text(text: &str) -> String {

@@ -11,8 +11,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("schliff", &["schliff-spec"]),
     (
         "schliff-trainer",
-        &["schliff-data", "schliff-weights", "schliff-spec"],
+        &[
+            "schliff-collective",
+            "schliff-data",
+            "schliff-weights",
+            "schliff-spec",
+        ],
     ),
+    ("schliff-collective", &["schliff-spec"]),
     ("schliff-data", &["schliff-spec"]),
     ("schliff-weights", &[]),
     ("schliff-spec", &[]),

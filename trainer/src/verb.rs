@@ -22,8 +22,8 @@ use crate::process::report::Reporter;
 /// Whatever stopped it, ready to print.
 pub fn answer(request: &Request, reporter: &Reporter) -> Result<Value, Failure> {
     match request {
-        Request::Run { job, out } => run::run(job, out, reporter),
-        Request::Check { job } => check::check(job, reporter),
+        Request::Run { job, out, .. } => run::run(job, out, reporter),
+        Request::Check { job, .. } => check::check(job, reporter),
         Request::Data { job, samples } => data::data(job, *samples, reporter),
         Request::Eval {
             base,

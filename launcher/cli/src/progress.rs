@@ -54,6 +54,7 @@ impl Progress {
             }
             Event::Step(metrics) => self.step(metrics),
             Event::Evaluation { step, measures } => self.say(&evaluation_line(*step, measures)),
+            Event::Beat(_) | Event::Checkpoint(_) => {}
             Event::Hello { .. } | Event::Done { .. } | Event::Failed(_) => {}
         }
     }

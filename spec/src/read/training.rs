@@ -157,7 +157,7 @@ impl Reader<'_> {
         }
     }
 
-    fn exclude(&mut self, path: &str, rival: &str) {
+    pub(super) fn exclude(&mut self, path: &str, rival: &str) {
         let rival = rival.rsplit('.').next().unwrap_or(rival);
         let fault = Fault::new(format!("cannot be set together with {rival}"));
         self.refuse(path, fault.hint("keep one of the two"));

@@ -78,6 +78,7 @@ const MODEL: &[Key] = &[
     key("base", Form::Base, Required, "A folder as `save_pretrained` writes it, a `.gguf` file, or `gguf:PATH`."),
     key("tokenizer", File, None, "A `tokenizer.json` that replaces the base model's own."),
     key("chat_template", File, None, "A Jinja file that replaces the base model's own chat template."),
+    key("quantization", Form::ChoiceSoFar { built: &["none"], later: &["as-stored", "q8-0", "q4-0", "nf4"] }, Value("\"none\""), "How the frozen base's linear weights are held in memory."),
 ];
 
 #[rustfmt::skip]
@@ -139,16 +140,17 @@ const EVALUATION: &[Key] = &[
 
 #[rustfmt::skip]
 const RESOURCES: &[Key] = &[
-    key("nodes", Whole(1), None, "Machines."),
-    key("gpus_per_node", Whole(0), None, "GPUs on each of them."),
+    key("nodes", Whole(1), None, "Machines. `nodes * gpus_per_node` is the number of ranks, a power of two."),
+    key("gpus_per_node", Whole(0), None, "GPUs on each of them, a rank each; 0 is one rank on the CPU."),
     key("time", Time, None, "Wall time asked for."),
 ];
 
 #[rustfmt::skip]
 const CHECKPOINT: &[Key] = &[
-    key("uri", Text, None, "Prefix in an object store, or a folder."),
-    key("every", Time, None, "Time between two checkpoints."),
-    key("keep", Whole(1), None, "Checkpoints kept."),
+    key("uri", Text, Follows("`checkpoints/` in the folder of the result"), "Prefix in an object store (`s3://bucket/prefix`), or a folder."),
+    key("every", Time, Follows("2min, unless `every_steps` is set"), "Time between two checkpoints. Not together with `every_steps`."),
+    key("every_steps", Whole(1), None, "Optimizer steps between two checkpoints. Not together with `every`."),
+    key("keep", Whole(1), Value("3"), "Newest checkpoints kept; the newest good one is never deleted."),
 ];
 
 #[rustfmt::skip]

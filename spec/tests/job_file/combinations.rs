@@ -76,11 +76,16 @@ const IMPOSSIBLE: &[(&str, &str, &str)] = &[
         "evaluation.exact_match_samples",
         "no held-out data",
     ),
-    ("[resources]\nnodes = 2", "resources", "several ranks"),
+    ("[resources]\nnodes = 3", "resources", "take 2 or 4"),
     (
-        "[resources]\ngpus_per_node = 4",
+        "[resources]\nnodes = 3\ngpus_per_node = 4",
         "resources",
-        "several ranks",
+        "take 8 or 16",
+    ),
+    (
+        "[checkpoint]\nevery = '1min'\nevery_steps = 5",
+        "checkpoint.every_steps",
+        "together with every",
     ),
 ];
 

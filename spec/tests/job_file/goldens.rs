@@ -1,6 +1,7 @@
 //! What the user reads, word for word.
 
 use insta::assert_snapshot;
+use schliff_spec::job::CheckpointEvery;
 
 use crate::desk::Desk;
 
@@ -137,5 +138,5 @@ fn warnings() {
     let told: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     let folder = format!("{}/", desk.path("").display()).replace("//", "/");
     assert_snapshot!(told.join("\n").replace(&folder, ""));
-    assert_eq!(loaded.job.checkpoint.unwrap().every_s, Some(5400));
+    assert_eq!(loaded.job.checkpoint.every, CheckpointEvery::Seconds(5400));
 }

@@ -20,7 +20,10 @@ pub(crate) fn check(args: CheckArgs) -> Outcome {
             return Err(problems.into());
         }
     };
-    let request = Request::Check { job: Box::new(job) };
+    let request = Request::Check {
+        job: Box::new(job),
+        world_size: 1,
+    };
     let answer = trainer::ask(&request, &mut Progress::new())?;
     if args.output.json {
         terminal::json(&answer.result)?;

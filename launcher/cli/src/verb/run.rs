@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use schliff_spec::request::Request;
+use schliff_spec::place::Place;
+use schliff_spec::request::{Request, Start};
 use serde_json::Value;
 
 use crate::answer::Fields;
@@ -36,6 +37,8 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
     let request = Request::Run {
         job: Box::new(job),
         out,
+        place: Place::alone(),
+        start: Start::Continue,
     };
     let answer = trainer::ask(&request, &mut progress)?;
     if args.output.json {
