@@ -9,6 +9,7 @@ pub mod base;
 pub mod bench;
 mod evaluation;
 pub mod failure;
+mod frozen;
 mod kernel;
 pub mod model;
 mod ops;

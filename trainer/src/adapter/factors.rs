@@ -91,8 +91,7 @@ impl<'a> Adapter<'a> {
 /// `|w_i|^2 + 2 s b_i . c_i + s^2 b_i G b_i`.
 pub(crate) fn row_norms(weight: &Matrix, part: &Part, factors: &Factors) -> Vec<f32> {
     let Factors { a, b, scale, .. } = factors;
-    let weight = weight.row_view(part.columns.clone());
-    let projected = ops::linear(&weight, a).elements().to_vec();
+    let projected = ops::linear(weight, a).elements().to_vec();
     let gram = ops::linear(a, a).elements().to_vec();
     let squares = part
         .row_squares

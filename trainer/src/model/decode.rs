@@ -199,7 +199,7 @@ fn columns(head: usize, head_dim: usize) -> Range<usize> {
 fn greedy(network: &Network, x: &Matrix, context: &Context<'_>) -> Vec<u32> {
     let (hidden, _) = network.norm.forward(x, context);
     let frozen = network.head_weight(context).0;
-    let (weight, transposed) = (frozen.weight.elements(), frozen.transposed());
+    let (weight, transposed) = (frozen.elements(), frozen.transposed());
     let head = network.head(&weight, transposed.as_deref());
     let mut logits = vec![0.0; hidden.rows() * head.vocabulary];
     head.logits(&mut logits, &hidden.elements());

@@ -10,9 +10,9 @@ use schliff_weights::config::{LayerAttention, ModelConfig, Rope};
 use super::block::{Block, HeadNorms, Norm};
 use super::network::{EMBEDDING, HEAD, Network};
 use super::projection::{Part, Projection};
+use crate::frozen::Frozen;
 use crate::kernel::attention::AttentionShape;
 use crate::kernel::rope::RopeTable;
-use crate::ops::Frozen;
 use crate::process::memory::total_memory_bytes;
 use crate::tensor::Matrix;
 
@@ -102,13 +102,19 @@ pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, W
         .into_par_iter()
         .map(|(layer, (attention, rope))| reader.block(layer, attention, rope))
         .collect();
-    let embedding = reader.matrix(EMBEDDING)?;
-    let head = match config.tie_embeddings {
-        true => embedding.clone(),
-        false => reader.matrix(HEAD)?,
+    let (embedding, head) = match config.tie_embeddings {
+        true => {
+            let tied = reader.matrix(EMBEDDING, reader.copies)?;
+            (tied.clone(), tied)
+        }
+        // Rows are gathered from an embedding; no product reads it.
+        false => (
+            reader.matrix(EMBEDDING, false)?,
+            reader.matrix(HEAD, reader.copies)?,
+        ),
     };
     Ok(Network {
-        head: Frozen::new(head, reader.copies),
+        head,
         embedding,
         embedding_scale: config.embedding_scale,
         blocks: blocks?,
@@ -241,9 +247,12 @@ impl Reader<'_> {
         })
     }
 
-    fn matrix(&self, name: &str) -> Result<Matrix, WeightsError> {
+    fn matrix(&self, name: &str, copy: bool) -> Result<Frozen, WeightsError> {
         let cols = self.config.hidden_size;
         let data = self.base.read_f32(name)?;
-        Ok(Matrix::new(data.len() / cols, cols, data))
+        Ok(Frozen::new(
+            Matrix::new(data.len() / cols, cols, data),
+            copy,
+        ))
     }
 }

@@ -4,8 +4,9 @@ use super::block::{Block, Norm, Trace};
 use super::projection::{BackwardPass, Context, Projection};
 use crate::adapter::factors::{Adapter, row_norms};
 use crate::adapter::layout::{Gradients, Layout};
+use crate::frozen::Frozen;
 use crate::kernel::cross_entropy::{self, Head};
-use crate::ops::{self, Frozen};
+use crate::ops;
 use crate::tensor::Matrix;
 
 /// Tensor name of the embedding.
@@ -16,7 +17,7 @@ pub(crate) const HEAD: &str = "lm_head.weight";
 /// The frozen base.
 pub(crate) struct Network {
     /// `[vocabulary, hidden]`.
-    pub(crate) embedding: Matrix,
+    pub(crate) embedding: Frozen,
     /// Embeddings are multiplied by this.
     pub(crate) embedding_scale: f32,
     pub(crate) blocks: Vec<Block>,
@@ -79,7 +80,7 @@ impl Network {
         let hidden = ops::gather_rows(&x, &context.leaf.predicting);
         let (hidden, _) = self.norm.forward(&hidden, context);
         let frozen = self.head_weight(context).0;
-        let (weight, transposed) = (frozen.weight.elements(), frozen.transposed());
+        let (weight, transposed) = (frozen.elements(), frozen.transposed());
         self.head(&weight, transposed.as_deref())
             .losses(&hidden.elements(), &context.leaf.labels)
     }
@@ -91,7 +92,7 @@ impl Network {
             let found = self
                 .projections()
                 .find_map(|projection| projection.part(name));
-            found.map_or_else(Vec::new, |(weight, part)| row_norms(weight, part, factors))
+            found.map_or_else(Vec::new, |(weight, part)| row_norms(&weight, part, factors))
         })
     }
 
@@ -104,14 +105,16 @@ impl Network {
     /// Embedded tokens.
     pub(crate) fn embed(&self, context: &Context<'_>) -> Matrix {
         let trained = context.adapter.and_then(|adapter| adapter.saved(EMBEDDING));
-        let table = trained.map_or(&self.embedding, |(_, value)| value);
         let rows: Vec<usize> = context
             .leaf
             .tokens
             .iter()
             .map(|&token| token as usize)
             .collect();
-        let x = ops::gather_rows(table, &rows);
+        let x = match trained {
+            Some((_, table)) => ops::gather_rows(table, &rows),
+            None => self.embedding.gather_rows(&rows),
+        };
         if self.embedding_scale == 1.0 {
             return x;
         }
@@ -152,7 +155,7 @@ impl Network {
         let gathered = ops::gather_rows(x, rows);
         let (hidden, rms) = self.norm.forward(&gathered, context);
         let (frozen, trained) = self.head_weight(context);
-        let (weight, transposed) = (frozen.weight.elements(), frozen.transposed());
+        let (weight, transposed) = (frozen.elements(), frozen.transposed());
         let hidden = hidden.elements();
         let mut loss = 0.0;
         let d_hidden = Matrix::zeros(rows.len(), x.cols()).updated(|d_hidden| {

@@ -10,7 +10,8 @@ use std::sync::OnceLock;
 use super::batch::Leaf;
 use crate::adapter::factors::{Adapter, Factors};
 use crate::adapter::layout::Gradients;
-use crate::ops::{self, Columns, Frozen};
+use crate::frozen::Frozen;
+use crate::ops::{self, Columns};
 use crate::tensor::Matrix;
 
 /// Stacked linear layers.
@@ -85,12 +86,12 @@ impl Branch<'_> {
 }
 
 impl Projection {
-    /// The stacked weight and the part of that name.
-    pub(crate) fn part(&self, name: &str) -> Option<(&Matrix, &Part)> {
+    /// The part of that name, with its weight's values.
+    pub(crate) fn part(&self, name: &str) -> Option<(Matrix, &Part)> {
         self.parts
             .iter()
             .find(|part| part.name == name)
-            .map(|part| (&self.frozen.weight, part))
+            .map(|part| (self.frozen.values(part.columns.clone()), part))
     }
 
     /// `y` for rows `x`, with what the backward pass needs.
@@ -122,9 +123,7 @@ impl Projection {
             (dy, branch_dx) =
                 self.backward_branch((dy, branch_dx), x, (&branch, left), pass.gradients);
         }
-        branch_dx.map(|dx| {
-            ops::add_linear_input_gradient(dx, &Columns::all(&dy), &self.frozen.weight, 1.0)
-        })
+        branch_dx.map(|dx| self.frozen.add_input_gradient(dx, &dy))
     }
 
     fn branches<'a>(&'a self, context: &'a Context<'_>) -> impl Iterator<Item = Branch<'a>> {
@@ -176,7 +175,7 @@ impl Projection {
             );
         }
         // PEFT's form under dropout: the base sees x, the row factors act on dropped-out x.
-        let base = ops::linear(&input, &self.frozen.weight.row_view(columns.clone()));
+        let base = self.frozen.linear_rows(&input, columns.clone());
         let y = ops::zip_columns(y, columns.clone(), &base, |y, base, _| y - base);
         let unscaled = ops::add_linear(base, 0..columns.len(), &h, b, *scale);
         let y = ops::zip_columns(y, columns, &unscaled, |y, u, j| y + rows.factor[j] * u);
@@ -240,11 +239,10 @@ impl Projection {
                 let mut d_input =
                     ops::add_linear_input_gradient(d_input, &Columns::all(&dh), a, 1.0);
                 if let Some((incoming, scaled)) = &direct {
-                    let weight = self.frozen.weight.row_view(range.clone());
                     let extra =
                         ops::zip_columns(scaled.clone(), 0..range.len(), incoming, |s, d, _| s - d);
-                    let extra = Columns::all(&extra);
-                    d_input = ops::add_linear_input_gradient(d_input, &extra, &weight, 1.0);
+                    let rows = range.clone();
+                    d_input = self.frozen.add_rows_input_gradient(d_input, &extra, rows);
                 }
                 ops::add(dx, &ops::dropout(&d_input, keys, *p))
             }
