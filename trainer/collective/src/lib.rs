@@ -8,6 +8,7 @@
 //! tensors, devices of other processes, restarts (a new generation makes a new group).
 
 mod error;
+pub mod rendezvous;
 mod solo;
 
 pub use error::CollectiveError;

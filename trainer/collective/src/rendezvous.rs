@@ -1,0 +1,59 @@
+//! How the ranks of one generation find each other, and prove that they belong together.
+//!
+//! The supervisor runs one [`Server`] over all generations of a job. Each rank tells it where it
+//! listens; when all have, each is given the table of its peers. Rules: RV-1 the job's secret never
+//! crosses the wire, both sides prove that they know it (see `handshake`). RV-2 nothing that a
+//! stranger sends costs more than one bounded, short-lived connection. RV-3 a member that cannot be
+//! taken is told why. Absent on purpose: encryption of what ranks say afterwards, and finding the
+//! server, whose address comes with the rank's place.
+
+mod gate;
+mod handshake;
+mod message;
+mod secret;
+mod server;
+mod table;
+
+use std::time::Duration;
+
+use schliff_spec::place::{CollectiveKind, Place};
+
+pub use secret::Secret;
+pub use server::Server;
+
+use crate::{Collective, CollectiveError, Solo};
+
+/// How long a rank waits for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For all ranks to come together.
+    pub join: Duration,
+    /// For a sign of a peer during an operation.
+    pub operation: Duration,
+}
+
+/// Brings this rank into its group.
+///
+/// # Errors
+/// The group cannot be formed, or this build lacks the kind of collective.
+pub fn join(place: &Place, limits: &Limits) -> Result<Box<dyn Collective>, CollectiveError> {
+    if place.world_size == 1 && place.rank == 0 {
+        return Ok(Box::new(Solo));
+    }
+    match place.collective {
+        CollectiveKind::Tcp => Err(lacking("TCP", "tcp")),
+        CollectiveKind::Mpi => Err(lacking("MPI", "mpi")),
+        CollectiveKind::Nccl => Err(lacking("NCCL", "nccl")),
+    }
+}
+
+/// The error of a build without a kind of collective.
+fn lacking(library: &'static str, feature: &str) -> CollectiveError {
+    CollectiveError::Library {
+        library,
+        reason: format!(
+            "this schliff-trainer was built without it; build with `--features {feature}`, or \
+             take `--collective tcp`"
+        ),
+    }
+}
