@@ -7,9 +7,12 @@
 //! different generations, jobs or secrets never exchange a byte of data. Absent on purpose:
 //! tensors, devices of other processes, restarts (a new generation makes a new group).
 
+pub mod conformance;
 mod error;
 pub mod rendezvous;
 mod solo;
+mod tcp;
+mod tree;
 
 pub use error::CollectiveError;
 pub use solo::Solo;

@@ -9,6 +9,7 @@
 
 mod gate;
 mod handshake;
+mod member;
 mod message;
 mod secret;
 mod server;
@@ -40,8 +41,17 @@ pub fn join(place: &Place, limits: &Limits) -> Result<Box<dyn Collective>, Colle
     if place.world_size == 1 && place.rank == 0 {
         return Ok(Box::new(Solo));
     }
+    if !place.world_size.is_power_of_two() || place.rank >= place.world_size {
+        return Err(CollectiveError::Join {
+            address: "no rendezvous".into(),
+            reason: format!(
+                "rank {} of {} cannot be: ranks count from 0, and their number is a power of two",
+                place.rank, place.world_size
+            ),
+        });
+    }
     match place.collective {
-        CollectiveKind::Tcp => Err(lacking("TCP", "tcp")),
+        CollectiveKind::Tcp => Ok(Box::new(member::join(place, limits)?)),
         CollectiveKind::Mpi => Err(lacking("MPI", "mpi")),
         CollectiveKind::Nccl => Err(lacking("NCCL", "nccl")),
     }

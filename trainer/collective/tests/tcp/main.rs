@@ -1,0 +1,4 @@
+//! Groups over TCP: in threads, and in processes that are killed.
+
+mod conforms;
+mod group;
