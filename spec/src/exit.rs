@@ -33,4 +33,18 @@ impl ExitCode {
             Self::Interrupted => 130,
         }
     }
+
+    /// The code with this number, if it is one of ours.
+    pub fn of(number: i32) -> Option<Self> {
+        let all = [
+            Self::Ok,
+            Self::JobFailed,
+            Self::Usage,
+            Self::Bug,
+            Self::MoreToDo,
+            Self::GroupLost,
+            Self::Interrupted,
+        ];
+        all.into_iter().find(|exit| exit.code() == number)
+    }
 }

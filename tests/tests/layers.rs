@@ -8,7 +8,8 @@ use serde_json::Value;
 
 /// Our crates, and those of ours that each may depend on. Arrows point down only.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("schliff", &["schliff-spec"]),
+    ("schliff", &["schliff-agent", "schliff-spec"]),
+    ("schliff-agent", &["schliff-collective", "schliff-spec"]),
     (
         "schliff-trainer",
         &[

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use schliff_spec::job::{BaseModel, DataFormat};
+use schliff_spec::place::CollectiveKind;
 use schliff_spec::request::MergeDtype;
 
 /// Fine-tunes language models with LoRA, and shows what it did.
@@ -89,9 +90,16 @@ pub(crate) struct ModelArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) job: JobArgs,
-    /// Ranks that train together; only 1 so far
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Job")]
-    pub(crate) ranks: usize,
+    #[command(flatten)]
+    pub(crate) group: GroupArgs,
+    /// Go on from the newest good checkpoint under a prefix, on any allowed number of ranks
+    #[arg(
+        long,
+        value_name = "URI",
+        help_heading = "Job",
+        conflicts_with = "force"
+    )]
+    pub(crate) resume: Option<String>,
     /// Folder of the result [default: runs/NAME OF THE JOB]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
@@ -100,6 +108,26 @@ pub(crate) struct RunArgs {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// The ranks of a run, and what becomes of them when one is lost.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Ranks")]
+pub(crate) struct GroupArgs {
+    /// Ranks that train together: 1, 2, 4, 8 ... [default: nodes * gpus_per_node of the job, else 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) ranks: Option<usize>,
+    /// How ranks exchange sums: tcp, mpi or nccl
+    #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = collective())]
+    #[arg(hide_possible_values = true)]
+    pub(crate) collective: CollectiveKind,
+    /// Restarts of a lost group without a new step in between
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) max_restarts: u32,
+    /// A step that takes longer, and ten times longer than the ones before, counts as hung
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) hang_timeout: u64,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -235,6 +263,11 @@ fn data_format() -> impl TypedValueParser<Value = DataFormat> {
     ])
 }
 
+fn collective() -> impl TypedValueParser<Value = CollectiveKind> {
+    use CollectiveKind::{Mpi, Nccl, Tcp};
+    named([Tcp, Mpi, Nccl].map(|kind| (PossibleValue::new(kind.word()), kind)))
+}
+
 fn merge_dtype() -> impl TypedValueParser<Value = MergeDtype> {
     let word = PossibleValue::new;
     named([
@@ -265,16 +298,22 @@ Examples:
   schliff generate --base model.gguf --adapter runs/my-job/adapter \"Mach das Licht an\"
 
 Exit codes:
-  0 ok   1 the job failed   2 usage or job file   70 a defect in schliff   130 interrupted";
+  0 ok   1 the job failed   2 usage or job file   70 a defect in schliff   130 interrupted
+  75 stopped as asked with more to do   76 ranks kept dying or hanging";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
   schliff run job.toml
   schliff run job.toml --set training.lr=1e-4 --set adapter.rank=8 --out runs/lower-lr
   schliff run job.toml --json > result.json
+  schliff run job.toml --ranks 4
+  schliff run job.toml --ranks 2 --resume runs/my-job/checkpoints
 
-The folder receives adapter/ (a PEFT directory), metrics.jsonl (one line a step) and summary.json.
-Ctrl-C stops after the step at work and keeps the adapter; a second Ctrl-C stops at once.";
+The folder receives adapter/ (a PEFT directory), metrics.jsonl (one line a step), summary.json, and
+checkpoints/ where the job names no other place. The adapter is the same for any number of ranks.
+Ctrl-C stops after the step at work and keeps the adapter; a second Ctrl-C stops at once. SIGUSR1
+and SIGTERM stop at a step boundary with a checkpoint and exit code 75; SIGUSR2 takes a checkpoint
+and goes on.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

@@ -133,15 +133,8 @@ impl From<Problems> for CliError {
 
 /// The exit code behind a number; a number that is none of ours is a defect of the sender.
 fn exit_code(number: i32) -> ExitCode {
-    let ours = [
-        ExitCode::JobFailed,
-        ExitCode::Usage,
-        ExitCode::MoreToDo,
-        ExitCode::GroupLost,
-        ExitCode::Interrupted,
-    ];
-    ours.into_iter()
-        .find(|exit| exit.code() == number)
+    ExitCode::of(number)
+        .filter(|exit| *exit != ExitCode::Ok)
         .unwrap_or(ExitCode::Bug)
 }
 

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use schliff_spec::event::{Event, Measures, StepMetrics};
+use schliff_spec::event::{CheckpointNews, Event, Measures, StepMetrics};
 
 use crate::{figures, terminal};
 
@@ -26,8 +26,10 @@ pub(crate) struct Progress {
     last_line: Instant,
     /// When the first step was done, and its number.
     first_step: Option<(Instant, usize)>,
-    /// Loss of every step so far.
-    pub(crate) losses: Vec<f64>,
+    /// Number and loss of every step so far; a step done again replaces what came after it.
+    steps: Vec<(usize, f64)>,
+    /// Checkpoints cannot be written just now.
+    delayed: bool,
 }
 
 impl Progress {
@@ -40,7 +42,8 @@ impl Progress {
             stage: String::new(),
             last_line: Instant::now(),
             first_step: None,
-            losses: Vec::new(),
+            steps: Vec::new(),
+            delayed: false,
         }
     }
 
@@ -54,9 +57,15 @@ impl Progress {
             }
             Event::Step(metrics) => self.step(metrics),
             Event::Evaluation { step, measures } => self.say(&evaluation_line(*step, measures)),
-            Event::Beat(_) | Event::Checkpoint(_) => {}
+            Event::Checkpoint(news) => self.checkpoint(news),
+            Event::Beat(_) => {}
             Event::Hello { .. } | Event::Done { .. } | Event::Failed(_) => {}
         }
+    }
+
+    /// Loss of every step so far.
+    pub(crate) fn losses(&self) -> Vec<f64> {
+        self.steps.iter().map(|(_, loss)| *loss).collect()
     }
 
     /// Prints a line above whatever is being redrawn.
@@ -98,7 +107,12 @@ impl Progress {
     }
 
     fn step(&mut self, metrics: &StepMetrics) {
-        self.losses.push(metrics.loss);
+        let repeated = |(step, _): &(usize, f64)| *step >= metrics.step;
+        if self.steps.last().is_some_and(repeated) {
+            self.first_step = None;
+            self.steps.retain(|done| !repeated(done));
+        }
+        self.steps.push((metrics.step, metrics.loss));
         let now = Instant::now();
         let (since, first) = *self.first_step.get_or_insert((now, metrics.step));
         if self.redraws {
@@ -120,6 +134,43 @@ impl Progress {
         } else if is_due(metrics.step, metrics.steps, now - self.last_line) {
             let left = time_left(now - since, metrics.step - first.min(metrics.step), metrics);
             self.line(now, &step_line(metrics, left));
+        }
+    }
+
+    /// Commits are quiet; what stands in their way, and what they were good for, is told.
+    fn checkpoint(&mut self, news: &CheckpointNews) {
+        match news {
+            CheckpointNews::Committed { step, .. } => {
+                if std::mem::take(&mut self.delayed) {
+                    self.say(&format!(
+                        "checkpoints are written again: step {step} is safe"
+                    ));
+                }
+            }
+            CheckpointNews::Delayed {
+                step,
+                committed,
+                reason,
+            } => {
+                let safe = match committed {
+                    Some(step) => format!("step {step} is safe"),
+                    None => "no step is safe yet".to_owned(),
+                };
+                let warning = terminal::yellow("warning:");
+                if !std::mem::replace(&mut self.delayed, true) {
+                    self.say(&format!(
+                        "{warning} the checkpoint of step {step} cannot be written, {safe}; \
+                         training goes on and tries again: {reason}"
+                    ));
+                }
+            }
+            CheckpointNews::Resumed { step, skipped } => {
+                for reason in skipped {
+                    let warning = terminal::yellow("warning:");
+                    self.say(&format!("{warning} passed over a checkpoint: {reason}"));
+                }
+                self.say(&format!("going on from step {step}"));
+            }
         }
     }
 

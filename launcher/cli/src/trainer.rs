@@ -2,24 +2,23 @@
 //!
 //! The trainer is a child process: one request line on its standard input, events on its standard
 //! output, words for people on its standard error (see [`schliff_spec::request`] and
-//! [`schliff_spec::event`]). Rules: exactly one report, however the child ends; its input stays
-//! open as long as `schliff` lives, so that an orphan notices; one stop request is forwarded, the
-//! second signal kills. Absent on purpose: time-outs, for a slow machine is no error.
+//! [`schliff_spec::event`]). `schliff-agent` starts and watches it. Rules: exactly one report,
+//! however it ends. Absent on purpose: time-outs where nothing is trained, for a slow machine is no
+//! error.
 
-mod conversation;
+mod display;
 mod locate;
-mod process;
 mod verdict;
 
+use schliff_agent::Trainer;
+use schliff_agent::shell::{self, Run};
 use schliff_spec::exit::ExitCode;
 use schliff_spec::request::Request;
 use serde_json::Value;
 
 use crate::outcome::CliError;
 use crate::progress::Progress;
-use conversation::Conversation;
-use process::{Message, Process};
-use verdict::Stop;
+use display::Display;
 
 /// The trainer's result. Its form depends on the verb; it is read leniently.
 #[derive(Debug)]
@@ -32,41 +31,31 @@ pub(crate) struct Answer {
 
 /// Lets the trainer do `request`, showing what it reports on `progress`.
 pub(crate) fn ask(request: &Request, progress: &mut Progress) -> Result<Answer, CliError> {
-    let program = locate::trainer()?;
-    let mut process = Process::start(&program, request)?;
-    let mut conversation = Conversation::default();
-    let mut stop = Stop::None;
-    let mut breach = None;
-    let mut open_pipes = 2;
-    while open_pipes > 0 {
-        match process.next() {
-            Message::Line(line) if breach.is_none() => match conversation.hear(&line) {
-                Ok(Some(event)) => progress.event(&event),
-                Ok(None) => {}
-                Err(error) => {
-                    process.kill();
-                    breach = Some(error);
-                }
-            },
-            Message::Line(_) => {}
-            Message::Words(line) => progress.say(&line),
-            Message::PipeClosed => open_pipes -= 1,
-            Message::Signal => {
-                stop = stop.next();
-                match stop {
-                    Stop::None | Stop::Asked => {
-                        progress.say("stopping after this step; press again to abort");
-                        process.ask_to_stop();
-                    }
-                    Stop::Killed => process.kill(),
-                }
-            }
-        }
-    }
+    let mut display = Display::new(progress, 1);
+    let outcome = shell::ask(request, plain()?, &mut display);
     progress.clear();
-    let (status, last_lines) = process.wait()?;
-    match breach {
-        Some(error) => Err(error),
-        None => verdict::verdict(conversation.end(), status, stop, last_lines),
-    }
+    verdict::of_verb(outcome?)
+}
+
+/// Lets as many trainers as the run wants do it together.
+pub(crate) fn run(run: &Run, progress: &mut Progress) -> Result<Answer, CliError> {
+    let resources = run.job.resources.as_ref();
+    let trainer = Trainer {
+        logs: Some(run.out.join("logs")),
+        gpus: resources.is_some_and(|resources| resources.gpus_per_node > Some(0)),
+        ..plain()?
+    };
+    let mut display = Display::new(progress, run.ranks);
+    let outcome = shell::run(run, trainer, &mut display);
+    progress.clear();
+    verdict::of_run(outcome?, run)
+}
+
+/// The trainer with nothing around it.
+fn plain() -> Result<Trainer, CliError> {
+    Ok(Trainer {
+        program: locate::trainer()?,
+        logs: None,
+        gpus: false,
+    })
 }

@@ -1,171 +1,204 @@
-//! From the trainer's last word and its exit status to one outcome. Pure.
+//! From the end of supervision to an answer, or an error ready to print. Pure.
 
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
-
+use schliff_agent::cause::{Cause, Ending, Trouble};
+use schliff_agent::conversation::Breach;
+use schliff_agent::outcome::{Outcome, Stopped};
+use schliff_agent::shell::{Run, ShellError};
 use schliff_spec::exit::ExitCode;
+use signal_hook::consts::{SIGILL, SIGKILL};
 
 use super::Answer;
-use super::conversation::End;
 use crate::outcome::CliError;
 
-/// How far the user's wish to stop has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// No wish.
-    None,
-    /// The trainer was asked to stop after its step.
-    Asked,
-    /// The trainer was killed.
-    Killed,
-}
-
-impl Stop {
-    /// One more signal came.
-    pub(crate) const fn next(self) -> Self {
-        match self {
-            Self::None => Self::Asked,
-            Self::Asked | Self::Killed => Self::Killed,
-        }
+/// What a verb that trains nothing comes to.
+pub(super) fn of_verb(outcome: Outcome) -> Result<Answer, CliError> {
+    match outcome {
+        Outcome::Lost {
+            cause, last_lines, ..
+        } => Err(crash(&cause, last_lines)),
+        Outcome::Stopped(stopped) => Err(stop(&stopped)),
+        outcome => plain(outcome),
     }
 }
 
-/// What the verb comes to.
-pub(crate) fn verdict(
-    end: Option<End>,
-    status: ExitStatus,
-    stop: Stop,
-    last_lines: Vec<String>,
-) -> Result<Answer, CliError> {
-    match end {
-        Some(End::Done(result)) => {
-            let interrupted = result
-                .get("interrupted")
-                .and_then(serde_json::Value::as_bool);
-            let stopped = stop != Stop::None || interrupted == Some(true);
-            let exit = if stopped {
-                ExitCode::Interrupted
-            } else {
-                ExitCode::Ok
+/// What a run comes to.
+pub(super) fn of_run(outcome: Outcome, run: &Run) -> Result<Answer, CliError> {
+    match outcome {
+        Outcome::Lost {
+            cause,
+            last_lines,
+            budget,
+            committed,
+        } => {
+            let error = match budget {
+                0 => "the group is lost, and --max-restarts 0 allows no restart".to_owned(),
+                1 => "the group is lost again, without progress since the restart".to_owned(),
+                more => format!("the group is lost after {more} restarts without progress"),
             };
-            Ok(Answer { result, exit })
+            let error = CliError::new(ExitCode::GroupLost, error)
+                .caused_by(&cause)
+                .last_lines(last_lines);
+            let reason = hint_of(&cause).map(str::to_owned);
+            let way_on = committed.map(|step| way_on(step, run));
+            let hints: Vec<_> = reason.into_iter().chain(way_on).collect();
+            Err(match hints.is_empty() {
+                true => error,
+                false => error.hint(hints.join("; ")),
+            })
         }
-        Some(End::Failed(failure)) => {
+        Outcome::Stopped(stopped) => {
+            let error = stop(&stopped);
+            Err(match stopped.committed {
+                Some(step) => error.hint(way_on(step, run)),
+                None => error,
+            })
+        }
+        outcome => plain(outcome),
+    }
+}
+
+fn plain(outcome: Outcome) -> Result<Answer, CliError> {
+    match outcome {
+        Outcome::Done { result, exit } => Ok(Answer { result, exit }),
+        Outcome::Failed { failure, exit, .. } => {
             let mut error = CliError::from(failure);
-            if stop != Stop::None {
-                error.exit = ExitCode::Interrupted;
-            }
+            error.exit = exit;
             Err(error)
         }
-        None if stop != Stop::None => {
-            let error = match stop {
-                Stop::Killed => "aborted; the step at work and all since the last save are lost",
-                _ => "stopped, but the trainer ended without saying whether it saved anything",
-            };
-            Err(CliError::new(ExitCode::Interrupted, error).caused_by(how(status)))
+        Outcome::Breach(breach) => Err(breach.into()),
+        Outcome::Absent { nodes } => Err(CliError::new(
+            ExitCode::GroupLost,
+            format!("nodes {nodes:?} did not join"),
+        )),
+        Outcome::Lost { cause, .. } => {
+            Err(CliError::new(ExitCode::GroupLost, "the group is lost").caused_by(cause))
         }
-        None => Err(crash(status, last_lines)),
+        Outcome::Stopped(stopped) => Err(stop(&stopped)),
+    }
+}
+
+/// How to go on from what is safe.
+fn way_on(step: usize, run: &Run) -> String {
+    let own = || run.out.join("checkpoints").display().to_string();
+    let uri = run.job.checkpoint.uri.clone().unwrap_or_else(own);
+    format!("step {step} is safe: --resume {uri} goes on from there")
+}
+
+fn stop(stopped: &Stopped) -> CliError {
+    let told = match (stopped.aborted, stopped.committed) {
+        (true, None) => "aborted; the step at work and all since the last save are lost".to_owned(),
+        (true, Some(step)) => format!("aborted; all after step {step} is lost"),
+        (false, None) => {
+            "stopped, but the trainer ended without saying whether it saved anything".to_owned()
+        }
+        (false, Some(step)) => format!("stopped; all after step {step} is lost"),
+    };
+    let error = CliError::new(stopped.exit, told);
+    match &stopped.cause {
+        Some(cause) => error.caused_by(cause),
+        None => error,
     }
 }
 
 /// The report on a trainer that ended without a last word.
-fn crash(status: ExitStatus, last_lines: Vec<String>) -> CliError {
-    let error = CliError::bug("schliff-trainer ended without a result")
-        .caused_by(how(status))
-        .last_lines(last_lines);
-    match status.signal() {
-        Some(signal) if signal == signal_hook::consts::SIGKILL => error.hint(
-            "the system kills a process when memory runs out (see dmesg); \
-             try a smaller training.micro_batch_tokens or data.max_tokens",
-        ),
-        Some(signal) if signal == signal_hook::consts::SIGILL => {
-            error.hint("the trainer was built for another processor: make build on this machine")
-        }
-        _ => error,
+fn crash(cause: &Cause, last_lines: Vec<String>) -> CliError {
+    let error = match cause.trouble {
+        Trouble::Crashed(ending) => CliError::bug("schliff-trainer ended without a result")
+            .caused_by(format!("it {ending}")),
+        _ => CliError::bug("schliff-trainer is lost").caused_by(cause),
+    };
+    let error = error.last_lines(last_lines);
+    match hint_of(cause) {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 
-/// `it was killed by SIGSEGV`, `it exited with 3`.
-fn how(status: ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => match signal_hook::low_level::signal_name(signal) {
-            Some(name) => format!("it was killed by {name}"),
-            None => format!("it was killed by signal {signal}"),
-        },
-        (None, Some(code)) => format!("it exited with {code}"),
-        (None, None) => "its exit status is unknown".into(),
+fn hint_of(cause: &Cause) -> Option<&'static str> {
+    match cause.trouble {
+        Trouble::Crashed(Ending {
+            signal: Some(SIGKILL),
+            ..
+        }) => Some(
+            "the system kills a process when memory runs out (see dmesg); \
+             try a smaller training.micro_batch_tokens or data.max_tokens",
+        ),
+        Trouble::Crashed(Ending {
+            signal: Some(SIGILL),
+            ..
+        }) => Some("the trainer was built for another processor: make build on this machine"),
+        _ => None,
+    }
+}
+
+impl From<Breach> for CliError {
+    fn from(breach: Breach) -> Self {
+        let mut error = Self::bug(breach.error);
+        if let Some(cause) = breach.cause {
+            error = error.caused_by(cause);
+        }
+        match breach.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<ShellError> for CliError {
+    fn from(error: ShellError) -> Self {
+        let told = error.to_string();
+        match error {
+            ShellError::Start { source, .. } => {
+                Self::usage(told).caused_by(source).hint("make build")
+            }
+            ShellError::Signals(source) | ShellError::Meeting(source) => {
+                Self::bug(told).caused_by(source)
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schliff_spec::event::Failure;
-    use serde_json::json;
 
-    const SUCCESS: i32 = 0;
-    /// The raw wait status of a process that exited with 3.
-    const EXITED_3: i32 = 3 << 8;
-    const KILLED: i32 = signal_hook::consts::SIGKILL;
-
-    fn of(end: Option<End>, raw: i32, stop: Stop) -> Result<Answer, CliError> {
-        verdict(
-            end,
-            ExitStatus::from_raw(raw),
-            stop,
-            vec!["last words".into()],
-        )
-    }
-
-    #[test]
-    fn a_result_counts_and_a_stop_shows_in_the_exit_code() {
-        let done = |result| Some(End::Done(result));
-        let exit = |result, stop| of(done(result), SUCCESS, stop).expect("a result").exit;
-        assert_eq!(exit(json!({}), Stop::None), ExitCode::Ok);
-        assert_eq!(
-            exit(json!({"interrupted": false}), Stop::Asked),
-            ExitCode::Interrupted
-        );
-        assert_eq!(
-            exit(json!({"interrupted": true}), Stop::None),
-            ExitCode::Interrupted
-        );
-    }
-
-    #[test]
-    fn a_failure_keeps_its_code_unless_the_user_stopped_it() {
-        let failed = || {
-            let (error, causes) = ("cannot read base model".into(), vec!["truncated".into()]);
-            Some(End::Failed(Failure {
-                error,
-                causes,
-                hint: None,
-                exit: 1,
-                saved: None,
-            }))
+    fn lost(signal: i32) -> Outcome {
+        let ending = Ending {
+            code: None,
+            signal: Some(signal),
         };
-        let exit = |stop| of(failed(), EXITED_3, stop).expect_err("a failure").exit;
-        assert_eq!(exit(Stop::None), ExitCode::JobFailed);
-        assert_eq!(exit(Stop::Asked), ExitCode::Interrupted);
+        let (rank, step, budget) = (2, 17, 3);
+        Outcome::Lost {
+            cause: Cause {
+                rank,
+                step,
+                trouble: Trouble::Crashed(ending),
+            },
+            last_lines: vec!["last words".into()],
+            budget,
+            committed: Some(16),
+        }
     }
 
     #[test]
-    fn a_silent_end_is_a_defect_with_the_last_lines() {
-        let exited = of(None, EXITED_3, Stop::None).expect_err("a crash");
-        assert_eq!(exited.exit, ExitCode::Bug);
-        assert!(exited.render().contains("it exited with 3"));
-        assert!(exited.render().contains("last words"));
-        let killed = of(None, KILLED, Stop::None).expect_err("a crash").render();
-        assert!(
-            killed.contains("SIGKILL") && killed.contains("hint:"),
-            "{killed}"
-        );
+    fn a_verb_that_crashes_is_a_defect_with_the_last_lines() {
+        let error = of_verb(lost(SIGKILL)).expect_err("a crash");
+        assert_eq!(error.exit, ExitCode::Bug);
+        let text = error.render();
+        let told = ["it was killed by SIGKILL", "last words", "hint:"];
+        assert!(told.iter().all(|words| text.contains(words)), "{text}");
     }
 
     #[test]
-    fn a_silent_end_after_a_stop_is_an_interruption() {
-        let aborted = of(None, KILLED, Stop::Asked.next()).expect_err("aborted");
-        assert_eq!(aborted.exit, ExitCode::Interrupted);
-        assert!(aborted.render().contains("aborted"));
+    fn an_aborted_verb_says_what_is_lost() {
+        let stopped = Stopped {
+            exit: ExitCode::Interrupted,
+            aborted: true,
+            cause: None,
+            committed: None,
+        };
+        let error = of_verb(Outcome::Stopped(stopped)).expect_err("aborted");
+        assert_eq!(error.exit, ExitCode::Interrupted);
+        assert!(error.render().contains("aborted;"), "{}", error.render());
     }
 }

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use schliff_spec::place::Place;
-use schliff_spec::request::{Request, Start};
+use schliff_agent::limits::Limits;
+use schliff_agent::shell::Run;
+use schliff_spec::job::Resources;
+use schliff_spec::request::Start;
+use schliff_spec::world;
 use serde_json::Value;
 
 use crate::answer::Fields;
@@ -22,29 +25,33 @@ const PLOT: Size = Size {
 };
 
 pub(crate) fn run(args: RunArgs) -> Outcome {
-    if args.ranks == 0 {
-        return Err(CliError::usage("--ranks 0 leaves nobody to train").hint("--ranks 1"));
-    }
-    if args.ranks > 1 {
-        return Err(CliError::usage("several ranks are not built yet").hint("leave --ranks out"));
-    }
     let job = job::load(&args.job)?.job;
+    let of_job = || job.resources.as_ref().map_or(1, Resources::ranks);
+    let ranks = args.group.ranks.unwrap_or_else(of_job);
+    world::power_of_two(ranks).map_err(|error| CliError::usage(error.to_string()))?;
     let out = args
         .out
         .unwrap_or_else(|| PathBuf::from(RUNS).join(&job.name));
-    may_write(&out, args.force)?;
-    let mut progress = Progress::new();
-    let request = Request::Run {
+    may_write(&out, args.force || args.resume.is_some())?;
+    let run = Run {
         job: Box::new(job),
         out,
-        place: Place::alone(),
-        start: Start::Continue,
+        start: match args.resume {
+            Some(uri) => Start::Resume { uri },
+            None if args.force => Start::Replace,
+            None => Start::Fresh,
+        },
+        collective: args.group.collective,
+        ranks,
+        max_restarts: args.group.max_restarts,
+        limits: Limits::of_hang(args.group.hang_timeout * 1_000),
     };
-    let answer = trainer::ask(&request, &mut progress)?;
+    let mut progress = Progress::new();
+    let answer = trainer::run(&run, &mut progress)?;
     if args.output.json {
         terminal::json(&answer.result)?;
     } else {
-        terminal::data(&summary(&answer.result, &progress.losses))?;
+        terminal::data(&summary(&answer.result, &progress.losses()))?;
     }
     Ok(answer.exit)
 }

@@ -81,21 +81,28 @@ fn a_second_ctrl_c_aborts_a_trainer_that_does_not_listen() {
 }
 
 #[test]
-fn an_orphaned_trainer_notices_by_the_end_of_its_input() {
+fn an_orphaned_trainer_is_gone_even_if_it_is_stopped() {
     let folder = tempfile::tempdir().expect("a folder");
-    let pipe = folder.path().join("last-words");
-    let made = std::process::Command::new("mkfifo")
-        .arg(&pipe)
-        .status()
-        .expect("mkfifo runs");
-    assert!(made.success());
-    let scene =
-        r#"say '{"event":"stage","name":"at work"}'; cat >/dev/null; echo orphaned >"$LAST_WORDS""#;
+    let (pipe, life) = (folder.path().join("pid"), folder.path().join("life"));
+    for path in [&pipe, &life] {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.expect("mkfifo runs").success());
+    }
+    // The last holder of the second pipe is the trainer: its end is the end of the pipe.
+    let scene = r#"say '{"event":"stage","name":"at work"}'; exec 3>"$LIFE"; echo begun >&3
+        echo $$ >"$PID"; kill -STOP $$"#;
     let mut command = schliff(&EVAL, scene);
-    command.env("LAST_WORDS", &pipe);
+    command.env("PID", &pipe).env("LIFE", &life);
     let mut running = Running::start(command);
     running.wait_for("at work");
+    let life = std::thread::spawn(move || {
+        let mut text = String::new();
+        let mut pipe = std::fs::File::open(life).expect("the named pipe opens");
+        std::io::Read::read_to_string(&mut pipe, &mut text).expect("UTF-8");
+        text
+    });
+    line_from_pipe(&pipe);
     running.signal(Signal::KILL);
-    assert_eq!(line_from_pipe(&pipe), "orphaned");
     assert_eq!(running.end().code, None);
+    assert_eq!(life.join().expect("no panic"), "begun\n");
 }

@@ -113,12 +113,15 @@ impl Running {
         }
     }
 
-    /// Waits until a line on standard error contains `words`.
-    pub(crate) fn wait_for(&mut self, words: &str) {
-        while !self.heard.last().is_some_and(|line| line.contains(words)) {
+    /// Waits for the next line on standard error that contains `words`.
+    pub(crate) fn wait_for(&mut self, words: &str) -> String {
+        loop {
             match self.words.recv_timeout(PATIENCE) {
-                Ok(line) => self.heard.push(line),
+                Ok(line) => self.heard.push(line.clone()),
                 Err(why) => panic!("no `{words}` ({why}) in {:#?}", self.heard),
+            }
+            if let Some(line) = self.heard.last().filter(|line| line.contains(words)) {
+                return line.clone();
             }
         }
     }

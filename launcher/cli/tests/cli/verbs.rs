@@ -70,17 +70,6 @@ fn run_takes_an_empty_folder_and_spares_an_earlier_result() {
 }
 
 #[test]
-fn several_ranks_are_refused() {
-    let ended = JobFolder::with("").play(&["run", "job.toml", "--ranks", "2"], TRAINED);
-    assert_eq!(ended.code, Some(2));
-    assert!(
-        ended.stderr.contains("several ranks are not built yet"),
-        "{}",
-        ended.stderr
-    );
-}
-
-#[test]
 fn check_reports_every_problem_of_the_file_without_the_trainer() {
     let job = JobFolder::with("[training]\nlearning_rate = 1\n[adapter]\nrank = 0\n");
     let ended = job.play(&["check", "job.toml"], "echo 'the trainer was asked' >&2");
