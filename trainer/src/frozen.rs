@@ -9,6 +9,8 @@ use std::ops::Range;
 use crate::kernel::matmul::{View, product};
 use crate::kernel::transpose;
 use crate::ops::{self, Columns};
+use crate::tensor::device::Device;
+use crate::tensor::indices::Indices;
 use crate::tensor::{Elements, Matrix};
 
 /// A frozen `[out, in]` weight, in the order of both passes where memory allows.
@@ -30,6 +32,22 @@ impl Frozen {
             Matrix::new(cols, rows, data)
         });
         Self { weight, transposed }
+    }
+
+    /// The weight on `device`; only the host gains by a transposed copy.
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
+        if device.is_host() {
+            return self;
+        }
+        Self {
+            weight: self.weight.moved_to(device),
+            transposed: None,
+        }
+    }
+
+    /// Where it lives.
+    pub(crate) fn device(&self) -> &Device {
+        self.weight.device()
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -72,8 +90,8 @@ impl Frozen {
     }
 
     /// The values of chosen rows, in the order of `indices`.
-    pub(crate) fn gather_rows(&self, indices: &[usize]) -> Matrix {
-        ops::gather_rows(&self.weight, indices)
+    pub(crate) fn gather_rows(&self, indices: &Indices) -> Matrix {
+        ops::rows::gather(&self.weight, indices)
     }
 
     /// The values of some rows.

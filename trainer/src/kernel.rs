@@ -6,6 +6,7 @@
 //! Absent on purpose: allocation policy, shapes beyond what an operation needs.
 
 pub(crate) mod attention;
+pub(crate) mod cached_attention;
 pub(crate) mod cross_entropy;
 pub(crate) mod dropout;
 pub(crate) mod gate;

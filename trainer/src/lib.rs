@@ -21,15 +21,18 @@ pub mod training;
 pub mod verb;
 
 use failure::Failure;
+use tensor::device::{Device, DeviceError, Wanted};
 use training::leaves::Workers;
 
 /// The backend in words: name, instruction set, threads.
 pub fn backend() -> String {
-    format!(
-        "flex ({}, {} threads)",
-        kernel::simd::instruction_set(),
-        threads()
-    )
+    match Wanted::from_environment() {
+        Ok(wanted) if !wanted.is_host() => wanted.backend().to_owned(),
+        _ => {
+            let instructions = kernel::simd::instruction_set();
+            format!("flex ({instructions}, {} threads)", threads())
+        }
+    }
 }
 
 /// Threads that work: `SCHLIFF_THREADS`, else one for each core this process may use.
@@ -41,7 +44,21 @@ fn threads() -> usize {
     wanted.filter(|&threads| threads > 0).unwrap_or_else(cores)
 }
 
-/// The threads of a verb.
+/// The threads of a verb. A device other than the host is fed by one.
 fn workers() -> Result<Workers, Failure> {
-    Workers::new(threads()).map_err(Failure::job)
+    let threads = match Wanted::from_environment() {
+        Ok(wanted) if !wanted.is_host() => 1,
+        _ => threads(),
+    };
+    Workers::new(threads).map_err(Failure::job)
+}
+
+/// The device of the `local_rank`-th rank of this machine.
+fn device(local_rank: usize) -> Result<Device, Failure> {
+    let refused = |error: DeviceError| {
+        let hint = error.hint();
+        Failure::usage(error).hint(hint)
+    };
+    let wanted = Wanted::from_environment().map_err(refused)?;
+    wanted.open(local_rank).map_err(refused)
 }

@@ -1,14 +1,25 @@
 //! What the model asks of a device: products, norms, rotation, attention, gate, loss.
 //!
-//! Each operation takes and gives [`Matrix`] values; on `flex` it runs a [`crate::kernel`] on the
-//! elements in place. Backward passes are operations of their own: the model composes them by
-//! hand, so that frozen weights never get a gradient and nothing is kept that is not needed.
+//! Each operation takes and gives [`Matrix`] values; on the host it runs a [`crate::kernel`] on the
+//! elements in place, on any other device a composition of tensor operations
+//! ([`crate::tensor::compose`]). Backward passes are operations of their own: the model composes
+//! them by hand, so that frozen weights never get a gradient and nothing is kept that is not
+//! needed. All matrices of an operation live in one place.
+
+#[cfg(test)]
+mod agreement;
+pub(crate) mod attention;
+pub(crate) mod columns;
+pub(crate) mod key_values;
+pub(crate) mod rope;
+pub(crate) mod rows;
 
 use std::ops::Range;
 
 use crate::kernel::matmul::{View, ViewMut, Write, matmul, product};
-use crate::kernel::{dropout, gate, rms_norm};
+use crate::kernel::{gate, rms_norm};
 use crate::tensor::Matrix;
+use crate::tensor::compose;
 use schliff_weights::config::Activation;
 
 /// Some columns of a matrix.
@@ -29,6 +40,9 @@ impl<'a> Columns<'a> {
 
 /// `x w^T` for `w` of `[out, in]`.
 pub(crate) fn linear(x: &Matrix, w: &Matrix) -> Matrix {
+    if !x.is_on_host() {
+        return compose::product::linear(x, w);
+    }
     let (x_data, w_data) = (x.elements(), w.elements());
     let weight = View::new(&w_data, w.rows(), w.cols()).transposed();
     let y = product(View::new(&x_data, x.rows(), x.cols()), weight);
@@ -43,6 +57,9 @@ pub(crate) fn add_linear(
     w: &Matrix,
     scale: f32,
 ) -> Matrix {
+    if !y.is_on_host() {
+        return compose::product::add_linear(y, columns, x, w, scale);
+    }
     let (rows, width) = (y.rows(), y.cols());
     let (x_data, w_data) = (x.elements(), w.elements());
     y.updated(|y| {
@@ -63,6 +80,10 @@ pub(crate) fn add_linear_input_gradient(
     w: &Matrix,
     scale: f32,
 ) -> Matrix {
+    if !dx.is_on_host() {
+        let dy = (dy.matrix, dy.range.clone());
+        return compose::product::add_linear_input_gradient(dx, dy, w, scale);
+    }
     let (dy_data, w_data) = (dy.matrix.elements(), w.elements());
     let (rows, width) = (dx.rows(), dx.cols());
     dx.updated(|dx| {
@@ -85,6 +106,10 @@ pub(crate) fn add_linear_input_gradient(
 
 /// `scale * dy^T x`: the gradient of `w` in `x w^T`.
 pub(crate) fn linear_weight_gradient(dy: &Columns<'_>, x: &Matrix, scale: f32) -> Matrix {
+    if !x.is_on_host() {
+        let dy = (dy.matrix, dy.range.clone());
+        return compose::product::linear_weight_gradient(dy, x, scale);
+    }
     let (dy_data, x_data) = (dy.matrix.elements(), x.elements());
     let rows = x.rows();
     Matrix::zeros(dy.range.len(), x.cols()).updated(|dw| {
@@ -105,65 +130,26 @@ pub(crate) fn linear_weight_gradient(dy: &Columns<'_>, x: &Matrix, scale: f32) -
     })
 }
 
-/// A copy of some columns.
-pub(crate) fn copy_columns(columns: &Columns<'_>) -> Matrix {
-    let data = columns.matrix.elements();
-    let width = columns.matrix.cols();
-    let copied = data
-        .chunks_exact(width)
-        .flat_map(|row| row[columns.range.clone()].iter().copied());
-    Matrix::new(columns.matrix.rows(), columns.range.len(), copied.collect())
-}
-
-/// `y[:, columns] = change(y[:, columns], x)`, element by element.
-pub(crate) fn zip_columns(
-    y: Matrix,
-    columns: Range<usize>,
-    x: &Matrix,
-    change: impl Fn(f32, f32, usize) -> f32,
-) -> Matrix {
-    let (width, x_data) = (y.cols(), x.elements());
-    y.updated(|y| {
-        for (y, x) in y
-            .chunks_exact_mut(width)
-            .zip(x_data.chunks_exact(columns.len()))
-        {
-            for (j, (y, &x)) in y[columns.clone()].iter_mut().zip(x).enumerate() {
-                *y = change(*y, x, j);
-            }
-        }
-    })
-}
-
-/// Adds `bias` to every row.
-pub(crate) fn add_bias(y: Matrix, bias: &[f32]) -> Matrix {
-    y.updated(|y| {
-        for row in y.chunks_exact_mut(bias.len()) {
-            row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
-        }
-    })
-}
-
-/// `a + b`.
-pub(crate) fn add(a: Matrix, b: &Matrix) -> Matrix {
-    let b = b.elements();
-    a.updated(|a| a.iter_mut().zip(b.iter()).for_each(|(a, b)| *a += b))
-}
-
-/// Norm of each row of width `w.len()` (a matrix row may hold several, as heads do), and the
-/// inverse roots that its backward pass needs.
-pub(crate) fn rms_norm(x: &Matrix, w: &[f32], eps: f32) -> (Matrix, Vec<f32>) {
-    let x_data = x.elements();
+/// Norm of each row of width `w.cols()` (a matrix row may hold several, as heads do), and the
+/// inverse roots that its backward pass needs, one a row of the norm.
+pub(crate) fn rms_norm(x: &Matrix, w: &Matrix, eps: f32) -> (Matrix, Matrix) {
+    if !x.is_on_host() {
+        return compose::norm::forward(x, w, eps);
+    }
+    let (x_data, w) = (x.elements(), w.elements());
     let mut inverse_rms = Vec::new();
     let y = Matrix::zeros(x.rows(), x.cols())
-        .updated(|y| inverse_rms = rms_norm::forward(y, &x_data, w, eps));
-    (y, inverse_rms)
+        .updated(|y| inverse_rms = rms_norm::forward(y, &x_data, &w, eps));
+    (y, Matrix::new(inverse_rms.len(), 1, inverse_rms))
 }
 
 /// The norm's output again, from its saved inverse roots.
-pub(crate) fn rms_norm_replay(x: &Matrix, w: &[f32], inverse_rms: &[f32]) -> Matrix {
-    let x_data = x.elements();
-    Matrix::zeros(x.rows(), x.cols()).updated(|y| rms_norm::replay(y, &x_data, w, inverse_rms))
+pub(crate) fn rms_norm_replay(x: &Matrix, w: &Matrix, inverse_rms: &Matrix) -> Matrix {
+    if !x.is_on_host() {
+        return compose::norm::replay(x, w, inverse_rms);
+    }
+    let (x_data, w, inverse_rms) = (x.elements(), w.elements(), inverse_rms.elements());
+    Matrix::zeros(x.rows(), x.cols()).updated(|y| rms_norm::replay(y, &x_data, &w, &inverse_rms))
 }
 
 /// `dx +=` the gradient that passes through the norm.
@@ -171,21 +157,33 @@ pub(crate) fn add_rms_norm_gradient(
     dx: Matrix,
     dy: &Matrix,
     x: &Matrix,
-    w: &[f32],
-    inverse_rms: &[f32],
+    w: &Matrix,
+    inverse_rms: &Matrix,
 ) -> Matrix {
+    if !dx.is_on_host() {
+        return compose::norm::add_gradient(dx, dy, x, w, inverse_rms);
+    }
     let (dy, x) = (dy.elements(), x.elements());
-    dx.updated(|dx| rms_norm::backward(dx, &dy, &x, w, inverse_rms))
+    let (w, inverse_rms) = (w.elements(), inverse_rms.elements());
+    dx.updated(|dx| rms_norm::backward(dx, &dy, &x, &w, &inverse_rms))
 }
 
-/// Gradient of a norm's weight.
-pub(crate) fn rms_norm_weight_gradient(dy: &Matrix, x: &Matrix, inverse_rms: &[f32]) -> Vec<f32> {
+/// Gradient of a norm's weight, as one row.
+pub(crate) fn rms_norm_weight_gradient(dy: &Matrix, x: &Matrix, inverse_rms: &Matrix) -> Matrix {
+    if !x.is_on_host() {
+        return compose::norm::weight_gradient(dy, x, inverse_rms);
+    }
+    let inverse_rms = inverse_rms.elements();
     let width = x.rows() * x.cols() / inverse_rms.len();
-    rms_norm::weight_gradient(&dy.elements(), &x.elements(), inverse_rms, width)
+    let dw = rms_norm::weight_gradient(&dy.elements(), &x.elements(), &inverse_rms, width);
+    Matrix::new(1, width, dw)
 }
 
 /// `act(gate) * up` of rows `[gate | up]`.
 pub(crate) fn gate(gate_up: &Matrix, activation: Activation) -> Matrix {
+    if !gate_up.is_on_host() {
+        return compose::gate::forward(gate_up, activation);
+    }
     let width = gate_up.cols() / 2;
     let data = gate_up.elements();
     Matrix::zeros(gate_up.rows(), width).updated(|y| gate::forward(y, &data, width, activation))
@@ -193,32 +191,10 @@ pub(crate) fn gate(gate_up: &Matrix, activation: Activation) -> Matrix {
 
 /// Gradient of `[gate | up]`.
 pub(crate) fn gate_gradient(dy: &Matrix, gate_up: &Matrix, activation: Activation) -> Matrix {
+    if !gate_up.is_on_host() {
+        return compose::gate::backward(dy, gate_up, activation);
+    }
     let (dy_data, data) = (dy.elements(), gate_up.elements());
     Matrix::zeros(gate_up.rows(), gate_up.cols())
         .updated(|d| gate::backward(d, &dy_data, &data, dy.cols(), activation))
-}
-
-/// Dropout of each row by its key; its own backward pass.
-pub(crate) fn dropout(x: &Matrix, keys: &[u64], p: f64) -> Matrix {
-    let data = x.elements();
-    Matrix::zeros(x.rows(), x.cols()).updated(|y| dropout::apply(y, &data, keys, p))
-}
-
-/// Chosen rows, in the order of `indices`.
-pub(crate) fn gather_rows(x: &Matrix, indices: &[usize]) -> Matrix {
-    let (data, width) = (x.elements(), x.cols());
-    let rows = indices
-        .iter()
-        .flat_map(|&i| data[i * width..(i + 1) * width].iter().copied());
-    Matrix::new(indices.len(), width, rows.collect())
-}
-
-/// A matrix of `rows` rows, nought but for `x` at `indices`.
-pub(crate) fn scatter_rows(x: &Matrix, indices: &[usize], rows: usize) -> Matrix {
-    let (data, width) = (x.elements(), x.cols());
-    Matrix::zeros(rows, width).updated(|y| {
-        for (source, &i) in data.chunks_exact(width).zip(indices) {
-            y[i * width..(i + 1) * width].copy_from_slice(source);
-        }
-    })
 }

@@ -3,6 +3,7 @@
 //! Fixtures come from `reference/make_fixtures.py`; each names the versions it was made with.
 
 mod curves;
+mod devices;
 mod formulas;
 mod losses;
 mod slopes;
@@ -21,6 +22,7 @@ use crate::model::batch::Leaf;
 use crate::model::load::network;
 use crate::model::network::Network;
 use crate::model::projection::Context;
+use crate::tensor::device::Device;
 
 fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -71,7 +73,7 @@ impl Tuned {
             (layout, masters, adapter)
         });
         Self {
-            network: network(base, 512).expect("weights"),
+            network: network(base, 512, &Device::host()).expect("weights"),
             adapter,
         }
     }

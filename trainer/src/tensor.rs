@@ -1,13 +1,22 @@
 //! The one room that knows burn: a matrix on a device, and how its elements are reached.
 //!
-//! Rules: burn's names appear here and nowhere else in the crate, so that an upgrade of burn
-//! touches this file. Data is `f32`, row-major and contiguous. On the `flex` backend reading and
-//! updating elements copies nothing.
+//! Rules: burn's names appear in this module and below it and nowhere else in the crate, so that
+//! an upgrade of burn touches one room. Data is `f32`, row-major and contiguous. On the host
+//! reading and updating elements copies nothing; elements of another device are fetched where
+//! somebody says so, and never by accident.
+
+pub(crate) mod compose;
+pub(crate) mod device;
+pub(crate) mod indices;
+#[cfg(feature = "gpu")]
+mod runtime;
 
 use std::ops::{Deref, Range};
 
 use burn_flex::{Flex, FlexTensor};
 use burn_tensor::{Tensor, TensorData};
+
+use device::Device;
 
 /// A `[rows, cols]` matrix. Cloning shares the elements; updating a shared one copies it first.
 #[derive(Clone, Debug)]
@@ -15,10 +24,11 @@ pub(crate) struct Matrix {
     tensor: Tensor<2>,
     rows: usize,
     cols: usize,
+    device: Device,
 }
 
 impl Matrix {
-    /// Wraps `data`, which holds `rows * cols` elements.
+    /// Wraps `data`, which holds `rows * cols` elements, on the host.
     pub(crate) fn new(rows: usize, cols: usize, data: Vec<f32>) -> Self {
         assert_eq!(rows * cols, data.len(), "elements of a matrix");
         let primitive = FlexTensor::from_data(TensorData::new(data, [rows, cols]));
@@ -26,12 +36,21 @@ impl Matrix {
             tensor: Tensor::from_primitive::<Flex>(primitive),
             rows,
             cols,
+            device: Device::host(),
         }
     }
 
-    /// A matrix of noughts.
+    /// A matrix of noughts on the host.
     pub(crate) fn zeros(rows: usize, cols: usize) -> Self {
         Self::new(rows, cols, vec![0.0; rows * cols])
+    }
+
+    /// A matrix of noughts where this one lives.
+    pub(crate) fn zeros_beside(&self, rows: usize, cols: usize) -> Self {
+        match self.device.other() {
+            None => Self::zeros(rows, cols),
+            Some(device) => self.beside(Tensor::zeros([rows, cols], device)),
+        }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -42,34 +61,122 @@ impl Matrix {
         self.cols
     }
 
+    /// Where it lives.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// It lives on the host, where its elements can be reached.
+    pub(crate) fn is_on_host(&self) -> bool {
+        self.device.is_host()
+    }
+
+    /// The same elements on `device`.
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
+        if self.is_on_host() && device.is_host() {
+            return self;
+        }
+        let (rows, cols) = (self.rows, self.cols);
+        let Some(other) = device.other() else {
+            return Self::new(rows, cols, self.to_vec());
+        };
+        let data = TensorData::new(self.to_vec(), [rows, cols]);
+        Self {
+            tensor: Tensor::from_data(data, other),
+            rows,
+            cols,
+            device: device.clone(),
+        }
+    }
+
+    /// A copy of the elements, which waits for a device that is not the host.
+    pub(crate) fn to_vec(&self) -> Vec<f32> {
+        if self.is_on_host() {
+            return self.elements().to_vec();
+        }
+        device::fetch(self.tensor.clone())
+    }
+
     /// The elements, to read.
     pub(crate) fn elements(&self) -> Elements {
         Elements {
-            primitive: primitive(self.tensor.clone()),
+            primitive: primitive(self),
         }
     }
 
     /// Changes the elements, in place where nobody else holds them.
     pub(crate) fn updated(self, change: impl FnOnce(&mut [f32])) -> Self {
-        let mut held = primitive(self.tensor);
+        let (rows, cols) = (self.rows, self.cols);
+        let mut held = primitive_of(self);
         if held.layout().num_elements() * size_of::<f32>() != held.bytes().len() {
             held = held.to_contiguous();
         }
         change(held.storage_mut());
         Self {
             tensor: Tensor::from_primitive::<Flex>(held),
-            rows: self.rows,
-            cols: self.cols,
+            rows,
+            cols,
+            device: Device::host(),
         }
     }
 
     /// Some rows, sharing the elements.
     pub(crate) fn row_view(&self, rows: Range<usize>) -> Self {
         let tensor = self.tensor.clone().narrow(0, rows.start, rows.len());
+        self.beside(tensor)
+    }
+
+    /// The elements of several matrices of one device, one after the other, fetched in one go.
+    pub(crate) fn fetch_all<'a>(parts: impl Iterator<Item = &'a Self>) -> Vec<f32> {
+        let flat = |part: &Self| part.tensor.clone().reshape([part.rows * part.cols]);
+        let flat: Vec<Tensor<1>> = parts.map(flat).collect();
+        match flat.is_empty() {
+            true => Vec::new(),
+            false => device::fetch(Tensor::cat(flat, 0)),
+        }
+    }
+
+    /// The rows of several matrices of one device, one below the other.
+    pub(crate) fn stacked(parts: &[Self]) -> Option<Self> {
+        let first = parts.first()?;
+        let tensors = parts.iter().map(|part| part.tensor.clone()).collect();
+        Some(first.beside(Tensor::cat(tensors, 0)))
+    }
+
+    /// Its rows, and those of `other` below.
+    pub(crate) fn followed_by(&self, other: &Self) -> Self {
+        self.beside(Tensor::cat(
+            vec![self.tensor.clone(), other.tensor.clone()],
+            0,
+        ))
+    }
+
+    /// Some elements of a matrix of one row, in another shape.
+    pub(crate) fn cut(&self, range: Range<usize>, (rows, cols): (usize, usize)) -> Self {
+        let some = self.tensor.clone().narrow(1, range.start, range.len());
+        self.beside(some.reshape([rows, cols]))
+    }
+
+    /// A tensor that lives where this matrix does.
+    fn beside(&self, tensor: Tensor<2>) -> Self {
+        let [rows, cols] = tensor.dims();
         Self {
             tensor,
-            rows: rows.len(),
-            cols: self.cols,
+            rows,
+            cols,
+            device: self.device.clone(),
+        }
+    }
+
+    /// The tensor after `change`, on the same device.
+    fn map(self, change: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
+        let tensor = change(self.tensor);
+        let [rows, cols] = tensor.dims();
+        Self {
+            tensor,
+            rows,
+            cols,
+            device: self.device,
         }
     }
 }
@@ -91,9 +198,15 @@ impl Deref for Elements {
     }
 }
 
-/// The backend's own tensor; every matrix here was made from one, so this cannot fail.
-fn primitive(tensor: Tensor<2>) -> FlexTensor {
-    match tensor.try_into_primitive::<Flex>() {
+fn primitive(matrix: &Matrix) -> FlexTensor {
+    primitive_of(matrix.clone())
+}
+
+/// The backend's own tensor. Operations look at where a matrix lives before they ask for its
+/// elements, so this cannot fail.
+fn primitive_of(matrix: Matrix) -> FlexTensor {
+    assert!(matrix.is_on_host(), "elements of a matrix on a device");
+    match matrix.tensor.try_into_primitive::<Flex>() {
         Ok(primitive) => primitive,
         Err(error) => unreachable!("a matrix of another backend: {error:?}"),
     }

@@ -3,11 +3,11 @@
 //! Masters are one flat `f32` buffer; after each update the factors are cut out of it anew, so a
 //! step's threads share them without locks.
 
-use super::layout::{Kind, Layout};
-use crate::kernel::rms_norm::row_squares;
+use super::layout::{Kind, Layout, Parameter};
 use crate::model::projection::Part;
 use crate::ops;
 use crate::tensor::Matrix;
+use crate::tensor::device::Device;
 
 /// Factors of one adapted layer.
 #[derive(Clone)]
@@ -26,8 +26,10 @@ pub(crate) struct Factors {
 /// section 4.3).
 #[derive(Clone)]
 pub(crate) struct RowScale {
-    pub(crate) factor: Vec<f32>,
-    pub(crate) norm: Vec<f32>,
+    /// `[1, out]`.
+    pub(crate) factor: Matrix,
+    /// `[1, out]`.
+    pub(crate) norm: Matrix,
 }
 
 /// Everything trained, ready for use.
@@ -40,38 +42,33 @@ pub(crate) struct Adapter<'a> {
 }
 
 impl<'a> Adapter<'a> {
-    /// Cuts the factors out of the masters. `norms(module, a, b)` gives `|W + s B A|` by row and
-    /// is asked for DoRA layers only.
+    /// Cuts the factors out of the masters, for work on `device`. `norms(module, factors)` gives
+    /// `|W + s B A|` by row and is asked for DoRA layers only.
     pub(crate) fn new(
         layout: &'a Layout,
         masters: &[f32],
-        norms: impl Fn(usize, &Factors) -> Vec<f32>,
+        device: &Device,
+        norms: impl Fn(usize, &Factors) -> Matrix,
     ) -> Self {
-        let matrix = |index: usize| {
-            let parameter = &layout.parameters[index];
-            let (rows, cols) = parameter.shape;
-            Matrix::new(rows, cols, masters[parameter.range()].to_vec())
-        };
+        let matrices = matrices(layout, masters, device);
         let factors = layout.modules.iter().enumerate().map(|(index, module)| {
-            let (a, b) = (matrix(module.a), matrix(module.a + 1));
             let mut factors = Factors {
-                a,
-                b,
+                a: matrices[module.a].clone(),
+                b: matrices[module.a + 1].clone(),
                 scale: module.scale,
                 dora: None,
             };
             if module.dora {
                 let norm = norms(index, &factors);
-                let magnitude = &masters[layout.parameters[module.a + 2].range()];
-                let factor = magnitude.iter().zip(&norm).map(|(m, n)| m / n).collect();
+                let factor = ops::rows::quotient(&matrices[module.a + 2], &norm);
                 factors.dora = Some(RowScale { factor, norm });
             }
             factors
         });
         let factors = factors.collect();
-        let saved = layout.parameters.iter().enumerate();
+        let saved = layout.parameters.iter().zip(matrices);
         let saved = saved
-            .map(|(i, p)| (p.kind == Kind::Saved).then(|| matrix(i)))
+            .map(|(p, matrix)| (p.kind == Kind::Saved).then_some(matrix))
             .collect();
         Self {
             layout,
@@ -87,30 +84,25 @@ impl<'a> Adapter<'a> {
     }
 }
 
-/// `|W + s B A|` row by row, without forming the product: with `C = W A^T` and `G = A A^T`,
-/// `|w_i|^2 + 2 s b_i . c_i + s^2 b_i G b_i`.
-pub(crate) fn row_norms(weight: &Matrix, part: &Part, factors: &Factors) -> Vec<f32> {
-    let Factors { a, b, scale, .. } = factors;
-    let projected = ops::linear(weight, a).elements().to_vec();
-    let gram = ops::linear(a, a).elements().to_vec();
+/// One matrix a parameter; another device gets all of them in one go.
+fn matrices(layout: &Layout, masters: &[f32], device: &Device) -> Vec<Matrix> {
+    let on_device = (!device.is_host())
+        .then(|| Matrix::new(1, masters.len(), masters.to_vec()).moved_to(device));
+    let matrix = |parameter: &Parameter| {
+        let (rows, cols) = parameter.shape;
+        match &on_device {
+            None => Matrix::new(rows, cols, masters[parameter.range()].to_vec()),
+            Some(all) => all.cut(parameter.range(), (rows, cols)),
+        }
+    };
+    layout.parameters.iter().map(matrix).collect()
+}
+
+/// `|W + s B A|` row by row.
+pub(crate) fn row_norms(weight: &Matrix, part: &Part, factors: &Factors) -> Matrix {
     let squares = part
         .row_squares
-        .get_or_init(|| row_squares(&weight.elements(), weight.cols()));
-    let (rank, s) = (a.rows(), f64::from(*scale));
-    let b = b.elements();
-    let rows = squares
-        .iter()
-        .zip(projected.chunks_exact(rank))
-        .zip(b.chunks_exact(rank));
-    rows.map(|((&square, c), b)| {
-        let mut total = f64::from(square);
-        for (i, &bi) in b.iter().enumerate() {
-            let row: f64 = (0..rank)
-                .map(|j| f64::from(gram[i * rank + j]) * f64::from(b[j]))
-                .sum();
-            total += f64::from(bi) * (2.0 * s * f64::from(c[i]) + s * s * row);
-        }
-        total.max(0.0).sqrt() as f32
-    })
-    .collect()
+        .get_or_init(|| ops::rows::row_squares(weight));
+    let Factors { a, b, scale, .. } = factors;
+    ops::rows::branch_row_norms(weight, squares, (a, b), *scale)
 }

@@ -9,6 +9,9 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use crate::ops;
+use crate::tensor::Matrix;
+
 /// What a parameter is, which decides its learning rate and its name in a PEFT file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -163,10 +166,13 @@ impl Layout {
 }
 
 /// Gradients of all parameters, laid out as [`Layout`] says.
+///
+/// Those of a device other than the host stay there until all are complete.
 #[derive(Clone, Debug)]
 pub(crate) struct Gradients<'a> {
     layout: &'a Layout,
-    pub(crate) flat: Vec<f32>,
+    flat: Vec<f32>,
+    on_device: Vec<Option<Matrix>>,
 }
 
 impl<'a> Gradients<'a> {
@@ -174,23 +180,49 @@ impl<'a> Gradients<'a> {
         Self {
             layout,
             flat: vec![0.0; layout.len],
+            on_device: vec![None; layout.parameters.len()],
         }
     }
 
     /// Adds to the gradient of one parameter.
-    pub(crate) fn add(&mut self, parameter: usize, gradient: &[f32]) {
-        let slot = &mut self.flat[self.layout.parameters[parameter].range()];
-        slot.iter_mut()
-            .zip(gradient)
-            .for_each(|(slot, g)| *slot += g);
+    pub(crate) fn add(&mut self, parameter: usize, gradient: &Matrix) {
+        if gradient.is_on_host() {
+            let slot = self.slot(parameter);
+            let gradient = gradient.elements();
+            slot.iter_mut()
+                .zip(gradient.iter())
+                .for_each(|(slot, g)| *slot += g);
+            return;
+        }
+        let held = &mut self.on_device[parameter];
+        *held = Some(match held.take() {
+            None => gradient.clone(),
+            Some(sum) => ops::columns::add(sum, gradient),
+        });
     }
 
     pub(crate) fn layout(&self) -> &'a Layout {
         self.layout
     }
 
-    /// The gradient of one parameter.
+    /// The gradient of one parameter on the host.
     pub(crate) fn slot(&mut self, parameter: usize) -> &mut [f32] {
         &mut self.flat[self.layout.parameters[parameter].range()]
+    }
+
+    /// All of them in the buffer's order, fetched from their device in one go.
+    pub(crate) fn into_flat(mut self) -> Vec<f32> {
+        let held = std::mem::take(&mut self.on_device);
+        let held = held.into_iter().enumerate();
+        let held: Vec<_> = held.filter_map(|(at, sum)| Some((at, sum?))).collect();
+        let fetched = Matrix::fetch_all(held.iter().map(|(_, sum)| sum));
+        let mut rest = fetched.as_slice();
+        for (parameter, _) in &held {
+            let slot = self.slot(*parameter);
+            let (own, others) = rest.split_at(slot.len());
+            slot.iter_mut().zip(own).for_each(|(slot, g)| *slot += g);
+            rest = others;
+        }
+        self.flat
     }
 }

@@ -53,7 +53,7 @@ impl Head<'_> {
     }
 
     /// Negative log-likelihood of each label, in nats.
-    pub(crate) fn losses(&self, hidden: &[f32], labels: &[u32]) -> Vec<f32> {
+    pub(crate) fn losses(&self, hidden: &[f32], labels: &[usize]) -> Vec<f32> {
         let mut losses = Vec::with_capacity(labels.len());
         let mut logits = vec![0.0; CHUNK.min(labels.len()) * self.vocabulary];
         for (hidden, labels) in hidden.chunks(CHUNK * self.width).zip(labels.chunks(CHUNK)) {
@@ -63,7 +63,7 @@ impl Head<'_> {
             vectorized(
                 #[inline(always)]
                 || {
-                    losses.extend(rows.map(|(row, &label)| log_sum_exp(row) - row[label as usize]));
+                    losses.extend(rows.map(|(row, &label)| log_sum_exp(row) - row[label]));
                 },
             );
         }
@@ -74,7 +74,7 @@ impl Head<'_> {
     pub(crate) fn loss_and_gradient(
         &self,
         hidden: &[f32],
-        labels: &[u32],
+        labels: &[usize],
         scale: f32,
         mut gradients: Gradients<'_>,
     ) -> f64 {
@@ -104,14 +104,14 @@ impl Head<'_> {
     }
 
     /// Turns logits into the gradient of `scale * loss`; returns the sum of the losses.
-    fn differentiate(&self, logits: &mut [f32], labels: &[u32], scale: f32) -> f64 {
+    fn differentiate(&self, logits: &mut [f32], labels: &[usize], scale: f32) -> f64 {
         vectorized(
             #[inline(always)]
             || {
                 let mut total = 0.0;
                 for (row, &label) in logits.chunks_exact_mut(self.vocabulary).zip(labels) {
                     let lse = log_sum_exp(row);
-                    let label_logit = row[label as usize];
+                    let label_logit = row[label];
                     total += f64::from(lse - label_logit);
                     match self.softcap {
                         None => row.iter_mut().for_each(|z| *z = scale * exp(*z - lse)),
@@ -122,7 +122,7 @@ impl Head<'_> {
                     let slope = self
                         .softcap
                         .map_or(1.0, |cap| 1.0 - (label_logit / cap).powi(2));
-                    row[label as usize] -= scale * slope;
+                    row[label] -= scale * slope;
                 }
                 total
             },

@@ -4,7 +4,7 @@ use super::simd::{sigmoid, tanh, vectorized};
 use schliff_weights::config::Activation;
 
 /// `sqrt(2 / pi)` and the cubic coefficient of GELU's tanh approximation (Hendrycks and Gimpel).
-const GELU: (f32, f32) = (0.797_884_6, 0.044_715);
+pub(crate) const GELU: (f32, f32) = (0.797_884_6, 0.044_715);
 
 /// `y[t] = act(gu[t, ..f]) * gu[t, f..]` for rows of width `2 f`.
 pub(crate) fn forward(y: &mut [f32], gate_up: &[f32], f: usize, activation: Activation) {

@@ -27,6 +27,11 @@ impl RopeTable {
         Self { cos, sin, half }
     }
 
+    /// Cosines, sines, and their number a position.
+    pub(crate) fn into_parts(self) -> (Vec<f32>, Vec<f32>, usize) {
+        (self.cos, self.sin, self.half)
+    }
+
     fn row(&self, position: usize) -> (&[f32], &[f32]) {
         let range = position * self.half..(position + 1) * self.half;
         (&self.cos[range.clone()], &self.sin[range])
@@ -60,12 +65,22 @@ fn stretch(frequency: f32, scaling: &RopeScaling) -> f32 {
 }
 
 /// Which way [`rotate`] turns.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Turn {
     /// The forward pass.
     Forward,
     /// Its inverse, which is also its backward pass.
     Back,
+}
+
+impl Turn {
+    /// The sign of the sines.
+    pub(crate) fn sign(self) -> f32 {
+        match self {
+            Self::Forward => 1.0,
+            Self::Back => -1.0,
+        }
+    }
 }
 
 /// Rotates the first `heads` heads of each row in place; rows are `stride` apart.
@@ -76,7 +91,7 @@ pub(crate) fn rotate(
     (table, positions): (&RopeTable, &[usize]),
     turn: Turn,
 ) {
-    let sign = if turn == Turn::Forward { 1.0 } else { -1.0 };
+    let sign = turn.sign();
     vectorized(
         #[inline(always)]
         || {

@@ -1,24 +1,23 @@
 //! The tokens of one leaf: whole samples laid end to end, each attending to itself alone.
 
-use std::ops::Range;
-
 use schliff_data::sample::{IGNORED, Sample};
 
 use crate::kernel::dropout::mix;
+use crate::tensor::indices::{Indices, Segments};
 
 /// Samples laid end to end, ready for the network.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Leaf {
     /// Token ids.
-    pub(crate) tokens: Vec<u32>,
+    pub(crate) tokens: Indices,
     /// Position of each token in its sample.
-    pub(crate) positions: Vec<usize>,
+    pub(crate) positions: Indices,
     /// Rows of each sample.
-    pub(crate) segments: Vec<Range<usize>>,
+    pub(crate) segments: Segments,
     /// Rows whose next token counts, in rising order.
-    pub(crate) predicting: Vec<usize>,
+    pub(crate) predicting: Indices,
     /// That next token, for each of `predicting`.
-    pub(crate) labels: Vec<u32>,
+    pub(crate) labels: Indices,
     /// A number of each row's own, equal wherever and whenever the row is computed.
     identities: Vec<u64>,
 }
@@ -26,43 +25,52 @@ pub(crate) struct Leaf {
 impl Leaf {
     /// Lays samples end to end.
     pub(crate) fn new<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
-        let mut leaf = Self::default();
+        let mut sequences = Vec::new();
+        let (mut predicting, mut labels, mut identities) = (Vec::new(), Vec::new(), Vec::new());
+        let mut start = 0;
         for sample in samples {
-            let start = leaf.tokens.len();
-            leaf.tokens.extend(&sample.input_ids);
-            leaf.positions.extend(0..sample.input_ids.len());
-            leaf.segments.push(start..leaf.tokens.len());
             let own = mix(sample.id);
-            leaf.identities
-                .extend((0..sample.input_ids.len() as u64).map(|i| mix(own ^ i)));
+            identities.extend((0..sample.input_ids.len() as u64).map(|i| mix(own ^ i)));
             for (i, &label) in sample.labels.iter().enumerate().skip(1) {
                 if label != IGNORED {
-                    leaf.predicting.push(start + i - 1);
-                    leaf.labels.push(label as u32);
+                    predicting.push(start + i - 1);
+                    labels.push(label as usize);
                 }
             }
+            start += sample.input_ids.len();
+            sequences.push(sample.input_ids.as_slice());
         }
-        leaf
+        Self {
+            predicting: predicting.into_iter().collect(),
+            labels: labels.into_iter().collect(),
+            identities,
+            ..Self::inference(sequences)
+        }
     }
 
     /// Prompts laid end to end, without labels.
     pub(crate) fn inference<'a>(prompts: impl IntoIterator<Item = &'a [u32]>) -> Self {
-        let mut leaf = Self::default();
+        let (mut tokens, mut positions, mut segments) = (Vec::new(), Vec::new(), Vec::new());
         for prompt in prompts {
-            let start = leaf.tokens.len();
-            leaf.tokens.extend(prompt);
-            leaf.positions.extend(0..prompt.len());
-            leaf.segments.push(start..leaf.tokens.len());
+            let start = tokens.len();
+            tokens.extend(prompt.iter().map(|&token| token as usize));
+            positions.extend(0..prompt.len());
+            segments.push(start..tokens.len());
         }
-        leaf
+        Self {
+            tokens: tokens.into_iter().collect(),
+            positions: positions.into_iter().collect(),
+            segments: segments.into_iter().collect(),
+            ..Self::default()
+        }
     }
 
     /// One (token, position) of each of several sequences whose past is cached elsewhere.
     pub(crate) fn decoding(rows: impl IntoIterator<Item = (u32, usize)>) -> Self {
-        let (tokens, positions) = rows.into_iter().unzip();
+        let (tokens, positions): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         Self {
-            tokens,
-            positions,
+            tokens: tokens.into_iter().map(|token| token as usize).collect(),
+            positions: positions.into_iter().collect(),
             ..Self::default()
         }
     }

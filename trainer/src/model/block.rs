@@ -7,9 +7,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::projection::{self, BackwardPass, Context, Projection};
-use crate::kernel::attention::{self, AttentionShape, Saved};
-use crate::kernel::rope::{RopeTable, Turn, rotate};
-use crate::ops;
+use crate::kernel::attention::AttentionShape;
+use crate::kernel::rope::Turn;
+use crate::ops::attention::Saved;
+use crate::ops::rope::Rope;
+use crate::ops::{self, Columns};
 use crate::tensor::Matrix;
 use schliff_weights::config::Activation;
 
@@ -17,7 +19,8 @@ use schliff_weights::config::Activation;
 pub(crate) struct Norm {
     /// Full tensor name, by which a trained copy is found.
     pub(crate) name: String,
-    pub(crate) weight: Vec<f32>,
+    /// `[1, width]`.
+    pub(crate) weight: Matrix,
     pub(crate) eps: f32,
     /// Added to a trained copy's values before use: 1 for Gemma, else 0.
     pub(crate) offset: f32,
@@ -25,24 +28,21 @@ pub(crate) struct Norm {
 
 impl Norm {
     /// The weight in force, and its parameter index where it is trained.
-    pub(crate) fn weight(&self, context: &Context<'_>) -> (Vec<f32>, Option<usize>) {
+    pub(crate) fn weight(&self, context: &Context<'_>) -> (Matrix, Option<usize>) {
         match context
             .adapter
             .and_then(|adapter| adapter.saved(&self.name))
         {
             None => (self.weight.clone(), None),
-            Some((index, value)) => (
-                value.elements().iter().map(|w| w + self.offset).collect(),
-                Some(index),
-            ),
+            Some((index, value)) => (ops::columns::shift(value.clone(), self.offset), Some(index)),
         }
     }
 
-    pub(crate) fn forward(&self, x: &Matrix, context: &Context<'_>) -> (Matrix, Vec<f32>) {
+    pub(crate) fn forward(&self, x: &Matrix, context: &Context<'_>) -> (Matrix, Matrix) {
         ops::rms_norm(x, &self.weight(context).0, self.eps)
     }
 
-    fn replay(&self, x: &Matrix, inverse_rms: &[f32], context: &Context<'_>) -> Matrix {
+    fn replay(&self, x: &Matrix, inverse_rms: &Matrix, context: &Context<'_>) -> Matrix {
         ops::rms_norm_replay(x, &self.weight(context).0, inverse_rms)
     }
 
@@ -51,7 +51,7 @@ impl Norm {
         &self,
         dx: Matrix,
         dy: &Matrix,
-        (x, inverse_rms): (&Matrix, &[f32]),
+        (x, inverse_rms): (&Matrix, &Matrix),
         pass: &mut BackwardPass<'_, '_>,
     ) -> Matrix {
         let (weight, trained) = self.weight(pass.context);
@@ -73,7 +73,7 @@ pub(crate) struct HeadNorms {
 pub(crate) struct Block {
     pub(crate) shape: AttentionShape,
     /// Shared by the layers that rotate alike.
-    pub(crate) rope: Arc<RopeTable>,
+    pub(crate) rope: Arc<Rope>,
     pub(crate) activation: Activation,
     pub(crate) attention_norm: Norm,
     pub(crate) qkv: Projection,
@@ -91,21 +91,20 @@ pub(crate) struct Block {
 /// What the forward pass leaves.
 pub(crate) struct Trace {
     x: Matrix,
-    attention_rms: Vec<f32>,
+    attention_rms: Matrix,
     qkv_branches: projection::Trace,
-    /// q and k before their head norms, with the inverse roots.
-    raw_heads: Option<(Matrix, Matrix, Vec<f32>, Vec<f32>)>,
+    raw_heads: Option<RawHeads>,
     qkv: Matrix,
     attended: Matrix,
-    lse: Vec<f32>,
+    lse: Matrix,
     output_branches: projection::Trace,
-    after_attention: Option<(Matrix, Vec<f32>)>,
+    after_attention: Option<(Matrix, Matrix)>,
     middle: Matrix,
-    feed_forward_rms: Vec<f32>,
+    feed_forward_rms: Matrix,
     gate_up_branches: projection::Trace,
     gate_up: Matrix,
     down_branches: projection::Trace,
-    after_feed_forward: Option<(Matrix, Vec<f32>)>,
+    after_feed_forward: Option<(Matrix, Matrix)>,
 }
 
 impl Trace {
@@ -118,9 +117,15 @@ impl Trace {
 /// q, k and v of some rows, ready for attention.
 pub(crate) struct Heads {
     pub(crate) qkv: Matrix,
-    rms: Vec<f32>,
+    rms: Matrix,
     branches: projection::Trace,
-    raw: Option<(Matrix, Matrix, Vec<f32>, Vec<f32>)>,
+    raw: Option<RawHeads>,
+}
+
+/// q and k before their head norms, with the inverse roots of each.
+struct RawHeads {
+    q: (Matrix, Matrix),
+    k: (Matrix, Matrix),
 }
 
 impl Block {
@@ -131,25 +136,20 @@ impl Block {
         let mut raw = None;
         if let Some(norms) = &self.head_norms {
             let (q_columns, k_columns) = self.head_columns();
-            let q = ops::copy_columns(&ops::Columns {
-                matrix: &qkv,
-                range: q_columns.clone(),
-            });
-            let k = ops::copy_columns(&ops::Columns {
-                matrix: &qkv,
-                range: k_columns.clone(),
-            });
-            let (q_normed, q_rms) = norms.q.forward(&q, context);
-            let (k_normed, k_rms) = norms.k.forward(&k, context);
-            qkv = ops::zip_columns(qkv, q_columns, &q_normed, |_, q, _| q);
-            qkv = ops::zip_columns(qkv, k_columns, &k_normed, |_, k, _| k);
-            raw = Some((q, k, q_rms, k_rms));
+            let through = |qkv: Matrix, columns: Range<usize>, norm: &Norm| {
+                let heads = copy(&qkv, columns.clone());
+                let (normed, rms) = norm.forward(&heads, context);
+                (ops::columns::set(qkv, columns, &normed), (heads, rms))
+            };
+            let (q, k);
+            (qkv, q) = through(qkv, q_columns, &norms.q);
+            (qkv, k) = through(qkv, k_columns, &norms.k);
+            raw = Some(RawHeads { q, k });
         }
         let positions = &context.leaf.positions;
-        let rotated = self.shape.heads + self.shape.kv_heads;
-        let width = self.shape.qkv_width();
-        let qkv =
-            qkv.updated(|qkv| rotate(qkv, width, rotated, (&self.rope, positions), Turn::Forward));
+        let qkv = self
+            .rope
+            .rotate(qkv, self.rotated(), positions, Turn::Forward);
         Heads {
             qkv,
             rms,
@@ -161,18 +161,15 @@ impl Block {
     /// Rows after the block, and what its backward pass needs.
     pub(crate) fn forward(&self, x: Matrix, context: &Context<'_>) -> (Matrix, Trace) {
         let heads = self.heads(&x, context);
-        let mut lse = vec![0.0; x.rows() * self.shape.heads];
-        let attended = Matrix::zeros(x.rows(), self.shape.out_width()).updated(|out| {
-            let qkv = heads.qkv.elements();
-            attention::forward(out, &mut lse, &qkv, &context.leaf.segments, &self.shape);
-        });
+        let (attended, lse) =
+            ops::attention::forward(&heads.qkv, &context.leaf.segments, &self.shape);
         self.finish((x, heads, lse), attended, context)
     }
 
     /// Everything after attention.
     pub(crate) fn finish(
         &self,
-        (x, heads, lse): (Matrix, Heads, Vec<f32>),
+        (x, heads, lse): (Matrix, Heads, Matrix),
         attended: Matrix,
         context: &Context<'_>,
     ) -> (Matrix, Trace) {
@@ -236,7 +233,7 @@ impl Block {
         // A trained norm needs the gradient even where nothing before the block does.
         let wants_dx = wants_dx || self.attention_norm.weight(pass.context).1.is_some();
         let d_normed = self.qkv.backward(d_qkv, input, pass, wants_dx)?;
-        let input = (&trace.x, trace.attention_rms.as_slice());
+        let input = (&trace.x, &trace.attention_rms);
         Some(
             self.attention_norm
                 .backward(d_middle, &d_normed, input, pass),
@@ -271,7 +268,7 @@ impl Block {
         let Some(d_normed) = self.gate_up.backward(d_gate_up, input, pass, true) else {
             return dy;
         };
-        let input = (&trace.middle, trace.feed_forward_rms.as_slice());
+        let input = (&trace.middle, &trace.feed_forward_rms);
         self.feed_forward_norm.backward(dy, &d_normed, input, pass)
     }
 
@@ -281,36 +278,36 @@ impl Block {
         trace: &Trace,
         pass: &mut BackwardPass<'_, '_>,
     ) -> Matrix {
-        let width = self.shape.qkv_width();
-        let (qkv, out) = (trace.qkv.elements(), trace.attended.elements());
-        let d_out = d_attended.elements();
         let saved = Saved {
-            qkv: &qkv,
-            out: &out,
+            qkv: &trace.qkv,
+            out: &trace.attended,
             lse: &trace.lse,
-            d_out: &d_out,
+            d_out: d_attended,
         };
-        let rotated = self.shape.heads + self.shape.kv_heads;
-        let positions = &pass.context.leaf.positions;
-        let d_qkv = Matrix::zeros(trace.qkv.rows(), width).updated(|d_qkv| {
-            attention::backward(d_qkv, &saved, &pass.context.leaf.segments, &self.shape);
-            rotate(d_qkv, width, rotated, (&self.rope, positions), Turn::Back);
-        });
-        let (Some(norms), Some((q, k, q_rms, k_rms))) = (&self.head_norms, &trace.raw_heads) else {
+        let leaf = pass.context.leaf;
+        let d_qkv = ops::attention::backward(saved, &leaf.segments, &self.shape);
+        let positions = &leaf.positions;
+        let d_qkv = self
+            .rope
+            .rotate(d_qkv, self.rotated(), positions, Turn::Back);
+        let (Some(norms), Some(RawHeads { q, k })) = (&self.head_norms, &trace.raw_heads) else {
             return d_qkv;
         };
         let (q_columns, k_columns) = self.head_columns();
-        let mut through = |d_qkv: Matrix, columns: Range<usize>, norm: &Norm, x, rms| {
-            let dy = ops::copy_columns(&ops::Columns {
-                matrix: &d_qkv,
-                range: columns.clone(),
-            });
-            let dx = Matrix::zeros(dy.rows(), dy.cols());
-            let dx = norm.backward(dx, &dy, (x, rms), pass);
-            ops::zip_columns(d_qkv, columns, &dx, |_, d, _| d)
-        };
-        let d_qkv = through(d_qkv, q_columns, &norms.q, q, q_rms.as_slice());
-        through(d_qkv, k_columns, &norms.k, k, k_rms.as_slice())
+        let mut through =
+            |d_qkv: Matrix, columns: Range<usize>, norm: &Norm, raw: &(Matrix, Matrix)| {
+                let dy = copy(&d_qkv, columns.clone());
+                let dx = dy.zeros_beside(dy.rows(), dy.cols());
+                let dx = norm.backward(dx, &dy, (&raw.0, &raw.1), pass);
+                ops::columns::set(d_qkv, columns, &dx)
+            };
+        let d_qkv = through(d_qkv, q_columns, &norms.q, q);
+        through(d_qkv, k_columns, &norms.k, k)
+    }
+
+    /// Heads that rotate: all of q and k.
+    fn rotated(&self) -> usize {
+        self.shape.heads + self.shape.kv_heads
     }
 
     fn head_columns(&self) -> (Range<usize>, Range<usize>) {
@@ -319,18 +316,22 @@ impl Block {
     }
 }
 
+fn copy(matrix: &Matrix, range: Range<usize>) -> Matrix {
+    ops::columns::copy(&Columns { matrix, range })
+}
+
 /// `x + result`, or `x + norm(result)` with what the norm's backward pass needs.
 fn residual(
     x: &Matrix,
     result: Matrix,
     norm: Option<&Norm>,
     context: &Context<'_>,
-) -> (Matrix, Option<(Matrix, Vec<f32>)>) {
+) -> (Matrix, Option<(Matrix, Matrix)>) {
     match norm {
-        None => (ops::add(result, x), None),
+        None => (ops::columns::add(result, x), None),
         Some(norm) => {
             let (normed, rms) = norm.forward(&result, context);
-            (ops::add(normed, x), Some((result, rms)))
+            (ops::columns::add(normed, x), Some((result, rms)))
         }
     }
 }
@@ -338,12 +339,12 @@ fn residual(
 /// The gradient of a sublayer's result, from that of the sum it went into.
 fn through_residual_norm(
     dy: &Matrix,
-    (norm, saved): (Option<&Norm>, Option<&(Matrix, Vec<f32>)>),
+    (norm, saved): (Option<&Norm>, Option<&(Matrix, Matrix)>),
     pass: &mut BackwardPass<'_, '_>,
 ) -> Matrix {
     match (norm, saved) {
         (Some(norm), Some((x, rms))) => {
-            let zeros = Matrix::zeros(dy.rows(), dy.cols());
+            let zeros = dy.zeros_beside(dy.rows(), dy.cols());
             norm.backward(zeros, dy, (x, rms), pass)
         }
         _ => dy.clone(),

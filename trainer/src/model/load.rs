@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 use schliff_weights::WeightsError;
 use schliff_weights::base::BaseWeights;
-use schliff_weights::config::{LayerAttention, ModelConfig, Rope};
+use schliff_weights::config::{LayerAttention, ModelConfig, Rope as RopeConfig};
 
 use super::block::{Block, HeadNorms, Norm};
 use super::network::{EMBEDDING, HEAD, Network};
@@ -13,8 +13,10 @@ use super::projection::{Part, Projection};
 use crate::frozen::Frozen;
 use crate::kernel::attention::AttentionShape;
 use crate::kernel::rope::RopeTable;
+use crate::ops::rope::Rope;
 use crate::process::memory::total_memory_bytes;
 use crate::tensor::Matrix;
+use crate::tensor::device::Device;
 
 /// Tensor name of the norm before the head.
 const FINAL_NORM: &str = "model.norm.weight";
@@ -83,20 +85,25 @@ fn groups(config: &ModelConfig) -> [Vec<(&'static str, usize, usize)>; 4] {
     ]
 }
 
-/// Reads a base model, with rotary tables for positions `0..positions`.
+/// Reads a base model onto `device`, with rotary tables for positions `0..positions`.
 ///
 /// # Errors
 /// A tensor that cannot be read.
-pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, WeightsError> {
+pub(crate) fn network(
+    base: &BaseWeights,
+    positions: usize,
+    device: &Device,
+) -> Result<Network, WeightsError> {
     let config = base.config();
     let copy_bytes = base.parameter_count() * size_of::<f32>() as u64;
-    let copies = copy_bytes <= total_memory_bytes() / COPY_SHARE;
+    let copies = device.is_host() && copy_bytes <= total_memory_bytes() / COPY_SHARE;
     let reader = Reader {
         base,
         config,
         copies,
+        device,
     };
-    let ropes = rope_tables(config, positions);
+    let ropes = rope_tables(config, positions, device);
     let layers: Vec<_> = config.layers.iter().zip(ropes).enumerate().collect();
     let blocks: Result<Vec<Block>, WeightsError> = layers
         .into_par_iter()
@@ -127,13 +134,14 @@ pub(crate) fn network(base: &BaseWeights, positions: usize) -> Result<Network, W
 const COPY_SHARE: u64 = 8;
 
 /// Each layer's rotary table; layers that rotate alike share one.
-fn rope_tables(config: &ModelConfig, positions: usize) -> Vec<Arc<RopeTable>> {
-    let mut made: Vec<(Rope, Arc<RopeTable>)> = Vec::new();
+fn rope_tables(config: &ModelConfig, positions: usize, device: &Device) -> Vec<Arc<Rope>> {
+    let mut made: Vec<(RopeConfig, Arc<Rope>)> = Vec::new();
     let tables = config.layers.iter().map(|layer| {
         if let Some((_, table)) = made.iter().find(|(rope, _)| *rope == layer.rope) {
             return Arc::clone(table);
         }
-        let table = Arc::new(RopeTable::new(&layer.rope, config.head_dim, positions));
+        let table = RopeTable::new(&layer.rope, config.head_dim, positions);
+        let table = Arc::new(Rope::new(table, device));
         made.push((layer.rope, Arc::clone(&table)));
         table
     });
@@ -145,6 +153,7 @@ struct Reader<'a> {
     config: &'a ModelConfig,
     /// Weights get a transposed copy.
     copies: bool,
+    device: &'a Device,
 }
 
 impl Reader<'_> {
@@ -152,7 +161,7 @@ impl Reader<'_> {
         &self,
         layer: usize,
         attention: &LayerAttention,
-        rope: Arc<RopeTable>,
+        rope: Arc<Rope>,
     ) -> Result<Block, WeightsError> {
         let config = self.config;
         let norm = |name: &str| self.norm(format!("model.layers.{layer}.{name}.weight"));
@@ -223,9 +232,9 @@ impl Reader<'_> {
             });
             (rows, cols) = (rows + outputs, inputs);
         }
-        let bias = has_bias.then_some(bias);
+        let bias = has_bias.then(|| self.row(bias));
         Ok(Projection {
-            frozen: Frozen::new(Matrix::new(rows, cols, weight), self.copies),
+            frozen: self.frozen(Matrix::new(rows, cols, weight), self.copies),
             bias,
             parts,
         })
@@ -233,15 +242,10 @@ impl Reader<'_> {
 
     fn norm(&self, name: String) -> Result<Norm, WeightsError> {
         let offset = if self.config.norm_plus_one { 1.0 } else { 0.0 };
-        let weight = self
-            .base
-            .read_f32(&name)?
-            .into_iter()
-            .map(|w| w + offset)
-            .collect();
+        let weight = self.base.read_f32(&name)?;
         Ok(Norm {
             name,
-            weight,
+            weight: self.row(weight.into_iter().map(|w| w + offset).collect()),
             eps: self.config.rms_norm_eps as f32,
             offset,
         })
@@ -250,9 +254,15 @@ impl Reader<'_> {
     fn matrix(&self, name: &str, copy: bool) -> Result<Frozen, WeightsError> {
         let cols = self.config.hidden_size;
         let data = self.base.read_f32(name)?;
-        Ok(Frozen::new(
-            Matrix::new(data.len() / cols, cols, data),
-            copy,
-        ))
+        Ok(self.frozen(Matrix::new(data.len() / cols, cols, data), copy))
+    }
+
+    fn frozen(&self, weight: Matrix, copy: bool) -> Frozen {
+        Frozen::new(weight, copy).moved_to(self.device)
+    }
+
+    /// A vector as a matrix of one row.
+    fn row(&self, vector: Vec<f32>) -> Matrix {
+        Matrix::new(1, vector.len(), vector).moved_to(self.device)
     }
 }

@@ -1,13 +1,15 @@
 //! The whole model over one leaf: embedding, blocks, final norm, head and loss.
 
+use super::batch::Leaf;
 use super::block::{Block, Norm, Trace};
+use super::head::{Head, Losses};
 use super::projection::{BackwardPass, Context, Projection};
 use crate::adapter::factors::{Adapter, row_norms};
 use crate::adapter::layout::{Gradients, Layout};
 use crate::frozen::Frozen;
-use crate::kernel::cross_entropy::{self, Head};
 use crate::ops;
 use crate::tensor::Matrix;
+use crate::tensor::device::Device;
 
 /// Tensor name of the embedding.
 pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -65,34 +67,38 @@ impl Network {
             }
             x = y;
         }
-        let (loss, dx) = self.head_gradient(&x, context, pass.scale, gradients);
+        let (losses, dx) = self.head_gradient(&x, context, pass.scale, gradients);
         drop(x);
         self.blocks_backward(dx, kept, context, gradients);
-        loss
+        losses.sum()
     }
 
     /// Loss of each label, in the leaf's order.
     pub(crate) fn losses(&self, context: &Context<'_>) -> Vec<f32> {
+        if context.leaf.labels.is_empty() {
+            return Vec::new();
+        }
         let mut x = self.embed(context);
         for block in &self.blocks {
             x = block.forward(x, context).0;
         }
-        let hidden = ops::gather_rows(&x, &context.leaf.predicting);
+        let hidden = ops::rows::gather(&x, &context.leaf.predicting);
         let (hidden, _) = self.norm.forward(&hidden, context);
-        let frozen = self.head_weight(context).0;
-        let (weight, transposed) = (frozen.elements(), frozen.transposed());
-        self.head(&weight, transposed.as_deref())
-            .losses(&hidden.elements(), &context.leaf.labels)
+        self.head(context).losses(&hidden, &context.leaf.labels)
     }
 
     /// The adapter over this base, cut out of its masters.
     pub(crate) fn adapter<'a>(&self, layout: &'a Layout, masters: &[f32]) -> Adapter<'a> {
-        Adapter::new(layout, masters, |module, factors| {
+        Adapter::new(layout, masters, self.device(), |module, factors| {
             let name = &layout.modules[module].name;
             let found = self
                 .projections()
                 .find_map(|projection| projection.part(name));
-            found.map_or_else(Vec::new, |(weight, part)| row_norms(&weight, part, factors))
+            match found {
+                Some((weight, part)) => row_norms(&weight, part, factors),
+                // A layout is made from the model's own layers.
+                None => unreachable!("{name} is no layer of the model"),
+            }
         })
     }
 
@@ -102,44 +108,32 @@ impl Network {
             .flat_map(|b| [&b.qkv, &b.output, &b.gate_up, &b.down])
     }
 
+    /// Where the network lives, and every row that passes through it.
+    pub(crate) fn device(&self) -> &Device {
+        self.embedding.device()
+    }
+
     /// Embedded tokens.
     pub(crate) fn embed(&self, context: &Context<'_>) -> Matrix {
         let trained = context.adapter.and_then(|adapter| adapter.saved(EMBEDDING));
-        let rows: Vec<usize> = context
-            .leaf
-            .tokens
-            .iter()
-            .map(|&token| token as usize)
-            .collect();
         let x = match trained {
-            Some((_, table)) => ops::gather_rows(table, &rows),
-            None => self.embedding.gather_rows(&rows),
+            Some((_, table)) => ops::rows::gather(table, &context.leaf.tokens),
+            None => self.embedding.gather_rows(&context.leaf.tokens),
         };
-        if self.embedding_scale == 1.0 {
-            return x;
-        }
-        x.updated(|x| x.iter_mut().for_each(|x| *x *= self.embedding_scale))
+        ops::columns::scale(x, self.embedding_scale)
     }
 
-    /// The head's weight in force, and its parameter index where it is trained.
-    pub(crate) fn head_weight(&self, context: &Context<'_>) -> (Frozen, Option<usize>) {
+    /// The head in force.
+    pub(crate) fn head(&self, context: &Context<'_>) -> Head {
         // As in PEFT, a trained embedding leaves the head on the base's own table.
-        match context.adapter.and_then(|adapter| adapter.saved(HEAD)) {
-            Some((index, value)) => (Frozen::new(value.clone(), false), Some(index)),
-            None => (self.head.clone(), None),
-        }
-    }
-
-    /// The head over borrowed elements of its weight and of the transposed copy.
-    pub(crate) fn head<'a>(&self, weight: &'a [f32], transposed: Option<&'a [f32]>) -> Head<'a> {
-        let (vocabulary, width) = (self.embedding.rows(), self.embedding.cols());
-        let softcap = self.logit_softcap;
+        let trained = context.adapter.and_then(|adapter| adapter.saved(HEAD));
         Head {
-            weight,
-            transposed,
-            vocabulary,
-            width,
-            softcap,
+            weight: match trained {
+                Some((_, value)) => Frozen::new(value.clone(), false),
+                None => self.head.clone(),
+            },
+            trained: trained.map(|(index, _)| index),
+            softcap: self.logit_softcap,
         }
     }
 
@@ -150,29 +144,20 @@ impl Network {
         context: &Context<'_>,
         scale: f32,
         gradients: &mut Gradients<'_>,
-    ) -> (f64, Matrix) {
-        let rows = &context.leaf.predicting;
-        let gathered = ops::gather_rows(x, rows);
+    ) -> (Losses, Matrix) {
+        let Leaf {
+            predicting, labels, ..
+        } = context.leaf;
+        let gathered = ops::rows::gather(x, predicting);
         let (hidden, rms) = self.norm.forward(&gathered, context);
-        let (frozen, trained) = self.head_weight(context);
-        let (weight, transposed) = (frozen.elements(), frozen.transposed());
-        let hidden = hidden.elements();
-        let mut loss = 0.0;
-        let d_hidden = Matrix::zeros(rows.len(), x.cols()).updated(|d_hidden| {
-            let targets = cross_entropy::Gradients {
-                d_hidden,
-                d_weight: trained.map(|index| gradients.slot(index)),
-            };
-            let labels = &context.leaf.labels;
-            loss = self
-                .head(&weight, transposed.as_deref())
-                .loss_and_gradient(&hidden, labels, scale, targets);
-        });
-        let zeros = Matrix::zeros(rows.len(), x.cols());
-        let input = (&gathered, rms.as_slice());
+        let head = self.head(context);
+        let (losses, d_hidden) = head.losses_and_gradient(&hidden, labels, scale, gradients);
+        let zeros = x.zeros_beside(predicting.len(), x.cols());
         let mut pass = BackwardPass { context, gradients };
-        let d_rows = self.norm.backward(zeros, &d_hidden, input, &mut pass);
-        (loss, ops::scatter_rows(&d_rows, rows, x.rows()))
+        let d_rows = self
+            .norm
+            .backward(zeros, &d_hidden, (&gathered, &rms), &mut pass);
+        (losses, ops::rows::scatter(&d_rows, predicting, x.rows()))
     }
 
     fn blocks_backward(
@@ -197,19 +182,18 @@ impl Network {
             }
         }
         if let Some((parameter, _)) = embedding {
-            self.embedding_gradient(&dx, parameter, &mut pass);
+            self.embedding_gradient(dx, parameter, &mut pass);
         }
     }
 
-    fn embedding_gradient(&self, dx: &Matrix, parameter: usize, pass: &mut BackwardPass<'_, '_>) {
-        let (dx, width) = (dx.elements(), self.embedding.cols());
-        let slot = pass.gradients.slot(parameter);
-        for (row, &token) in dx.chunks_exact(width).zip(&pass.context.leaf.tokens) {
-            let target = &mut slot[token as usize * width..(token as usize + 1) * width];
-            target
-                .iter_mut()
-                .zip(row)
-                .for_each(|(t, g)| *t += g * self.embedding_scale);
+    fn embedding_gradient(&self, dx: Matrix, parameter: usize, pass: &mut BackwardPass<'_, '_>) {
+        let (tokens, scale) = (&pass.context.leaf.tokens, self.embedding_scale);
+        if dx.is_on_host() {
+            let slot = pass.gradients.slot(parameter);
+            return ops::rows::add_rows(slot, &dx, tokens, scale);
         }
+        let dx = ops::columns::scale(dx, scale);
+        let table = ops::rows::scatter(&dx, tokens, self.embedding.rows());
+        pass.gradients.add(parameter, &table);
     }
 }

@@ -18,8 +18,8 @@ use crate::tensor::Matrix;
 pub(crate) struct Projection {
     /// `[out, in]`, the parts one below the other.
     pub(crate) frozen: Frozen,
-    /// `[out]`.
-    pub(crate) bias: Option<Vec<f32>>,
+    /// `[1, out]`.
+    pub(crate) bias: Option<Matrix>,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Part {
     /// Its outputs among the stacked ones: rows of the weight, columns of the result.
     pub(crate) columns: Range<usize>,
     /// Sums of squares of its weight's rows, computed when DoRA first asks.
-    pub(crate) row_squares: OnceLock<Vec<f32>>,
+    pub(crate) row_squares: OnceLock<Matrix>,
 }
 
 /// Dropout of a training step; evaluation has none.
@@ -80,7 +80,7 @@ impl Branch<'_> {
     fn input(&self, x: &Matrix) -> Matrix {
         match &self.keys {
             None => x.clone(),
-            Some((keys, p)) => ops::dropout(x, keys, *p),
+            Some((keys, p)) => ops::rows::dropout(x, keys, *p),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Projection {
             trace.push(left);
         }
         if let Some(bias) = &self.bias {
-            y = ops::add_bias(y, bias);
+            y = ops::columns::add_bias(y, bias);
         }
         (y, trace)
     }
@@ -118,7 +118,7 @@ impl Projection {
         wants_dx: bool,
     ) -> Option<Matrix> {
         let mut dy = dy;
-        let mut branch_dx = wants_dx.then(|| Matrix::zeros(x.rows(), x.cols()));
+        let mut branch_dx = wants_dx.then(|| x.zeros_beside(x.rows(), x.cols()));
         for (branch, left) in self.branches(pass.context).zip(trace) {
             (dy, branch_dx) =
                 self.backward_branch((dy, branch_dx), x, (&branch, left), pass.gradients);
@@ -161,11 +161,11 @@ impl Projection {
         };
         if branch.keys.is_none() {
             let y = ops::add_linear(y, columns.clone(), &h, b, *scale);
-            let unscaled = ops::copy_columns(&Columns {
+            let unscaled = ops::columns::copy(&Columns {
                 matrix: &y,
                 range: columns.clone(),
             });
-            let y = ops::zip_columns(y, columns, &unscaled, |_, u, j| rows.factor[j] * u);
+            let y = ops::columns::set_scaled(y, columns, &unscaled, &rows.factor);
             return (
                 y,
                 BranchTrace {
@@ -176,9 +176,9 @@ impl Projection {
         }
         // PEFT's form under dropout: the base sees x, the row factors act on dropped-out x.
         let base = self.frozen.linear_rows(&input, columns.clone());
-        let y = ops::zip_columns(y, columns.clone(), &base, |y, base, _| y - base);
+        let y = ops::columns::subtract(y, columns.clone(), &base);
         let unscaled = ops::add_linear(base, 0..columns.len(), &h, b, *scale);
-        let y = ops::zip_columns(y, columns, &unscaled, |y, u, j| y + rows.factor[j] * u);
+        let y = ops::columns::add_scaled(y, columns, &unscaled, &rows.factor);
         (
             y,
             BranchTrace {
@@ -203,18 +203,16 @@ impl Projection {
         let mut dy = dy;
         let mut direct = None;
         if let (Some(rows), Some(unscaled)) = (&branch.factors.dora, &left.unscaled) {
-            let incoming = ops::copy_columns(&Columns {
+            let incoming = ops::columns::copy(&Columns {
                 matrix: &dy,
                 range: range.clone(),
             });
-            let magnitude = magnitude_gradient(&incoming, unscaled, &rows.norm);
+            let magnitude = ops::columns::magnitude_gradient(&incoming, unscaled, &rows.norm);
             gradients.add(a_index + 2, &magnitude);
             let scaled =
-                ops::zip_columns(incoming.clone(), 0..range.len(), &incoming, |d, _, j| {
-                    rows.factor[j] * d
-                });
+                ops::columns::set_scaled(incoming.clone(), 0..range.len(), &incoming, &rows.factor);
             if branch.keys.is_none() {
-                dy = ops::zip_columns(dy, range.clone(), &scaled, |_, d, _| d);
+                dy = ops::columns::set(dy, range.clone(), &scaled);
             }
             direct = Some((incoming, scaled));
         }
@@ -226,46 +224,26 @@ impl Projection {
             },
         };
         let db = ops::linear_weight_gradient(&d_branch, &left.h, *scale);
-        gradients.add(a_index + 1, &db.elements());
-        let dh = Matrix::zeros(x.rows(), a.rows());
+        gradients.add(a_index + 1, &db);
+        let dh = x.zeros_beside(x.rows(), a.rows());
         let dh = ops::add_linear_input_gradient(dh, &d_branch, b, *scale);
         let input = branch.input(x);
         let da = ops::linear_weight_gradient(&Columns::all(&dh), &input, 1.0);
-        gradients.add(a_index, &da.elements());
+        gradients.add(a_index, &da);
         let dx = dx.map(|dx| match &branch.keys {
             None => ops::add_linear_input_gradient(dx, &Columns::all(&dh), a, 1.0),
             Some((keys, p)) => {
-                let d_input = Matrix::zeros(x.rows(), x.cols());
+                let d_input = x.zeros_beside(x.rows(), x.cols());
                 let mut d_input =
                     ops::add_linear_input_gradient(d_input, &Columns::all(&dh), a, 1.0);
                 if let Some((incoming, scaled)) = &direct {
-                    let extra =
-                        ops::zip_columns(scaled.clone(), 0..range.len(), incoming, |s, d, _| s - d);
+                    let extra = ops::columns::subtract(scaled.clone(), 0..range.len(), incoming);
                     let rows = range.clone();
                     d_input = self.frozen.add_rows_input_gradient(d_input, &extra, rows);
                 }
-                ops::add(dx, &ops::dropout(&d_input, keys, *p))
+                ops::columns::add(dx, &ops::rows::dropout(&d_input, keys, *p))
             }
         });
         (dy, dx)
     }
-}
-
-/// `sum over rows of dy * u / norm`: the norm counts as a constant.
-fn magnitude_gradient(dy: &Matrix, unscaled: &Matrix, norm: &[f32]) -> Vec<f32> {
-    let (dy, unscaled) = (dy.elements(), unscaled.elements());
-    let mut gradient = vec![0.0; norm.len()];
-    for (dy, u) in dy
-        .chunks_exact(norm.len())
-        .zip(unscaled.chunks_exact(norm.len()))
-    {
-        for ((g, dy), u) in gradient.iter_mut().zip(dy).zip(u) {
-            *g += dy * u;
-        }
-    }
-    gradient
-        .iter_mut()
-        .zip(norm)
-        .for_each(|(g, norm)| *g /= norm);
-    gradient
 }

@@ -11,6 +11,7 @@ use super::{fixture, json, numbers, sample};
 use crate::adapter::layout::{Kind, Layout};
 use crate::adapter::peft::{layout_of, masters_of};
 use crate::model::load::network;
+use crate::tensor::device::Device;
 use crate::training::leaves::Workers;
 use crate::training::optimizer::AdamW;
 use crate::training::schedule::LearningRate;
@@ -73,7 +74,7 @@ fn run(folder: &Path, way: Way) -> Vec<f32> {
     let base = BaseWeights::open_hf(&fixture(curve["base"].as_str().expect("base"))).expect("base");
     let initial = read_adapter(&folder.join("init")).expect("initial factors");
     let layout = layout_of(&initial.config, base.config()).expect("layout");
-    let network = network(&base, 64).expect("weights");
+    let network = network(&base, 64, &Device::host()).expect("weights");
     let workers = Workers::new(way.threads).expect("threads");
     let mut settings = settings(&curve["training"]);
     settings.checkpointing = way.checkpointing;

@@ -99,7 +99,7 @@ fn chunked_cross_entropy_agrees_with_f64() {
         let rows = case["hidden"].as_array().expect("rows");
         let kept: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] >= 0.0).collect();
         let hidden: Vec<f32> = kept.iter().flat_map(|&i| floats(&rows[i])).collect();
-        let labels: Vec<u32> = kept.iter().map(|&i| labels[i] as u32).collect();
+        let labels: Vec<usize> = kept.iter().map(|&i| labels[i] as usize).collect();
         let weight: Vec<f32> = flat(&case["head"]).into_iter().map(|w| w as f32).collect();
         let width = hidden.len() / labels.len();
         let softcap = case["softcap"].as_f64().map(|cap| cap as f32);

@@ -10,6 +10,7 @@ use crate::adapter::peft::{layout_of, seeded_masters};
 use crate::kernel::dropout::mix;
 use crate::model::load::network;
 use crate::model::network::Network;
+use crate::tensor::device::Device;
 use crate::training::leaves::Workers;
 use crate::training::step::{State, StepSettings, Stepper};
 
@@ -19,23 +20,27 @@ fn samples() -> Vec<Sample> {
 }
 
 /// A small job without an optimizer: masters, and the loss and gradient at any point.
-struct Bowl {
+pub(super) struct Bowl {
     layout: Layout,
     network: Network,
     workers: Workers,
-    samples: Vec<Sample>,
-    masters: Vec<f32>,
+    pub(super) samples: Vec<Sample>,
+    pub(super) masters: Vec<f32>,
 }
 
 impl Bowl {
     fn new(base: &str, config: &AdapterConfig) -> Self {
+        Self::on(&Device::host(), base, config)
+    }
+
+    pub(super) fn on(device: &Device, base: &str, config: &AdapterConfig) -> Self {
         let base = BaseWeights::open_hf(&fixture(base)).expect("base");
         let layout = layout_of(config, base.config()).expect("layout");
         let mut masters = seeded_masters(&layout, &base, 3).expect("masters");
         // B starts at nought, where half of all gradients vanish.
         fill_b(&layout, &mut masters);
         Self {
-            network: network(&base, 64).expect("weights"),
+            network: network(&base, 64, device).expect("weights"),
             workers: Workers::new(1).expect("threads"),
             samples: samples(),
             layout,
@@ -44,17 +49,20 @@ impl Bowl {
     }
 
     fn loss_and_gradient(&self, masters: Vec<f32>, dropout: f64) -> (f64, Vec<f32>) {
-        let (layout, network, workers) = (&self.layout, &self.network, &self.workers);
-        let stepper = Stepper {
-            network,
-            layout,
-            workers,
-            settings: settings(dropout),
-        };
+        let stepper = self.stepper(settings(dropout));
         let batch = [self.samples.iter().collect::<Vec<_>>()];
         stepper
             .gradient(&State::new(masters), &batch, 1.0)
             .expect("gradient")
+    }
+
+    pub(super) fn stepper(&self, settings: StepSettings) -> Stepper<'_> {
+        Stepper {
+            network: &self.network,
+            layout: &self.layout,
+            workers: &self.workers,
+            settings,
+        }
     }
 
     /// Compares the slope along the gradient's own direction with a central difference.
@@ -80,7 +88,7 @@ impl Bowl {
     }
 }
 
-fn settings(dropout: f64) -> StepSettings {
+pub(super) fn settings(dropout: f64) -> StepSettings {
     use crate::training::optimizer::AdamW;
     use crate::training::schedule::LearningRate;
     StepSettings {
@@ -115,7 +123,7 @@ fn fill_b(layout: &Layout, masters: &mut [f32]) {
     }
 }
 
-fn config() -> AdapterConfig {
+pub(super) fn config() -> AdapterConfig {
     AdapterConfig {
         r: 4,
         lora_alpha: 8.0,

@@ -10,6 +10,7 @@ use super::curves::settings;
 use super::{Tuned, fixture, json, numbers, sample};
 use crate::adapter::layout::{Kind, Layout};
 use crate::adapter::peft::{layout_of, seeded_masters};
+use crate::tensor::device::Device;
 use crate::training::leaves::Workers;
 use crate::training::step::{State, Stepper};
 use schliff_weights::adapter::AdapterConfig;
@@ -41,7 +42,7 @@ fn ten_steps_agree_with_peft() {
     let Some(base) = base() else { return };
     let fixture = json(&fixture("smollm2/curves.json"));
     let sample = sample(0, &fixture["input_ids"], &fixture["input_ids"]);
-    let network = crate::model::load::network(&base, 256).expect("weights");
+    let network = crate::model::load::network(&base, 256, &Device::host()).expect("weights");
     let workers = Workers::new(2).expect("threads");
     for curve in fixture["curves"].as_array().expect("curves") {
         if curve["init"] != "seeded" {

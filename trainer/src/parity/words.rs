@@ -11,6 +11,7 @@ use crate::model::batch::Leaf;
 use crate::model::decode::{Stop, generate};
 use crate::model::load::network;
 use crate::model::projection::Context;
+use crate::tensor::device::Device;
 
 fn open() -> Option<(Base, Value)> {
     let base = Base::open(&BaseModel::Gguf(path()?), Replacements::default()).expect("base");
@@ -59,7 +60,7 @@ fn a_greedy_answer_is_that_of_transformers() {
     let Some((base, expected)) = open() else {
         return;
     };
-    let network = network(&base.weights, 128).expect("weights");
+    let network = network(&base.weights, 128, &Device::host()).expect("weights");
     let (tokenizer, template) = (
         base.tokenizer.expect("tokenizer"),
         base.template.expect("template"),
@@ -85,7 +86,7 @@ fn packed_samples_have_the_loss_of_samples_alone() {
     let Some((base, expected)) = open() else {
         return;
     };
-    let network = network(&base.weights, 64).expect("weights");
+    let network = network(&base.weights, 64, &Device::host()).expect("weights");
     let tokenizer = base.tokenizer.expect("tokenizer");
     let packing = &expected["packing"];
     let texts = packing["texts"]

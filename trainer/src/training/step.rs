@@ -176,7 +176,7 @@ impl Stepper<'_> {
                 };
                 let mut gradients = Gradients::zeros(self.layout);
                 let loss = self.network.leaf_gradient(&context, pass, &mut gradients);
-                (loss, gradients.flat)
+                (loss, gradients.into_flat())
             },
             |(loss, mut sum), (other, addend)| {
                 sum.iter_mut().zip(addend).for_each(|(a, b)| *a += b);

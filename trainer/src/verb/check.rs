@@ -13,7 +13,7 @@ use crate::process::memory::peak_rss_bytes;
 use crate::process::report::Reporter;
 use crate::training::packing;
 use crate::training::step::{State, Stepper};
-use crate::workers;
+use crate::{device, workers};
 
 /// Tokens of the probe, about: a second or two of work on two cores.
 const PROBE_TOKENS: usize = 1024;
@@ -23,7 +23,8 @@ pub(super) fn check(job: &Job, reporter: &Reporter) -> Result<Value, Failure> {
     let open = OpenJob::open(job, reporter)?;
     let masters = open.initial_masters()?;
     reporter.stage("loading the base model");
-    let network = network(&open.base.weights, open.positions()).map_err(Failure::usage)?;
+    let network =
+        network(&open.base.weights, open.positions(), &device(0)?).map_err(Failure::usage)?;
     let loaded_bytes = peak_rss_bytes();
     let workers = workers()?;
     let settings = open.step_settings();

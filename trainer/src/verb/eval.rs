@@ -16,7 +16,7 @@ use crate::evaluation::{Evaluator, measures};
 use crate::failure::Failure;
 use crate::model::load::network;
 use crate::process::report::Reporter;
-use crate::workers;
+use crate::{device, workers};
 
 /// Measures a base model, with or without an adapter.
 pub(super) fn eval(
@@ -38,7 +38,7 @@ pub(super) fn eval(
         return Err(Failure::words(ExitCode::Usage, told));
     }
     reporter.stage("loading the base model");
-    let network = network(&base.weights, longest).map_err(Failure::usage)?;
+    let network = network(&base.weights, longest, &device(0)?).map_err(Failure::usage)?;
     let workers = workers()?;
     reporter.stage("measuring");
     let adapter = tuned

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::model::decode::{Stop, generate as decode};
 use crate::model::load::network;
 use crate::process::report::Reporter;
-use crate::workers;
+use crate::{device, workers};
 
 /// What is to be continued.
 pub(super) struct Prompt<'a> {
@@ -46,7 +46,7 @@ pub(super) fn generate(
         return Err(Failure::words(ExitCode::Usage, told));
     }
     reporter.stage("loading the base model");
-    let network = network(&base.weights, wanted).map_err(Failure::usage)?;
+    let network = network(&base.weights, wanted, &device(0)?).map_err(Failure::usage)?;
     let workers = workers()?;
     let adapter = tuned
         .as_ref()

@@ -24,7 +24,7 @@ use crate::process::report::Reporter;
 use crate::training::leaves::Workers;
 use crate::training::packing;
 use crate::training::step::{State, StepReport, Stepper};
-use crate::workers;
+use crate::{device, workers};
 
 /// How training came to its end.
 enum End {
@@ -48,7 +48,8 @@ pub(super) fn run(job: &Job, out: &Path, reporter: &Reporter) -> Result<Value, F
     let masters = open.initial_masters()?;
     let output = Output::create(out).map_err(Failure::usage)?;
     reporter.stage("loading the base model");
-    let network = network(&open.base.weights, open.positions()).map_err(Failure::usage)?;
+    let network =
+        network(&open.base.weights, open.positions(), &device(0)?).map_err(Failure::usage)?;
     let workers = workers()?;
     let stepper = Stepper {
         network: &network,

@@ -1,0 +1,18 @@
+//! How CubeCL runs in this process.
+//!
+//! Rules: one queue a process, so that what one thread began another can go on with, and so that
+//! sums have one order. The environment's own settings (`CUBECL_*`, `cubecl.toml`) stay in force.
+
+use std::sync::Once;
+
+use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig, streaming::StreamPolicy};
+
+/// Sets the runtime up, before its first device is opened.
+pub(super) fn configure() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        let mut config = CubeClRuntimeConfig::get().as_ref().clone();
+        config.streaming.policy = StreamPolicy::Single;
+        CubeClRuntimeConfig::set(config);
+    });
+}
