@@ -37,6 +37,27 @@ pub struct Job {
     pub governance: Option<Governance>,
 }
 
+impl Job {
+    /// The same job with every path made absolute, so that it means the same from anywhere.
+    ///
+    /// # Errors
+    /// The working directory cannot be told.
+    pub fn with_absolute_paths(mut self) -> std::io::Result<Self> {
+        let (BaseModel::Gguf(base) | BaseModel::HfDirectory(base)) = &mut self.model.base;
+        let single = [
+            Some(base),
+            self.model.tokenizer.as_mut(),
+            self.model.chat_template.as_mut(),
+            self.adapter.init.as_mut(),
+        ];
+        let files = self.data.train.iter_mut().chain(&mut self.data.eval);
+        for path in single.into_iter().flatten().chain(files) {
+            *path = std::path::absolute(&*path)?;
+        }
+        Ok(self)
+    }
+}
+
 /// The frozen base.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Model {

@@ -30,7 +30,7 @@ fn round(workers: &Workers) -> f64 {
     const PRODUCTS: usize = 4;
     let (rows, outputs, inputs) = SHAPE;
     let worst = workers.tree(
-        workers.threads(),
+        &vec![1; workers.threads()],
         |_| {
             let (x, w) = (vec![0.5; rows * inputs], vec![0.25; outputs * inputs]);
             let mut y = vec![0.0; rows * outputs];

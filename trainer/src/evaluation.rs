@@ -1,5 +1,6 @@
 //! Held-out measures: loss, and answers compared with their labels.
 
+use schliff_collective::CollectiveError;
 use schliff_data::dataset::Question;
 use schliff_data::sample::Sample;
 use schliff_data::tokenizer::Tokenizer;
@@ -10,7 +11,9 @@ use crate::model::batch::Leaf;
 use crate::model::decode::{Stop, generate};
 use crate::model::network::Network;
 use crate::model::projection::Context;
-use crate::training::leaves::{Workers, cut};
+use crate::training::group::Group;
+use crate::training::leaves::{Workers, cut, weights};
+use crate::training::tree;
 
 /// Samples handed to the workers at one time.
 const SAMPLES_AT_ONCE: usize = 64;
@@ -32,19 +35,32 @@ pub(crate) struct LossSum {
     pub(crate) tokens: u64,
 }
 
+impl LossSum {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            loss: self.loss + other.loss,
+            tokens: self.tokens + other.tokens,
+        }
+    }
+}
+
 impl Evaluator<'_> {
-    /// Summed loss of the samples' labels; `None` where `go_on`, which hears of samples done,
-    /// says no.
+    /// Summed loss of the samples' labels, each rank computing its share; `None` where any rank's
+    /// `go_on`, which hears of samples done, says no.
     pub(crate) fn loss(
         &self,
         samples: &[Sample],
+        group: &mut Group,
         go_on: impl Fn(usize) -> bool,
-    ) -> Option<LossSum> {
+    ) -> Result<Option<LossSum>, CollectiveError> {
         let mut total = LossSum::default();
         for (chunk, samples) in samples.chunks(SAMPLES_AT_ONCE).enumerate() {
             let leaves = cut(&samples.iter().collect::<Vec<_>>());
+            let weights = weights(&leaves);
+            let own = tree::share(&weights, group.rank(), group.world_size());
+            let leaves = &leaves[own.clone()];
             let sum = self.workers.tree(
-                leaves.len(),
+                &weights[own],
                 |index| {
                     let leaf = Leaf::new(leaves[index].iter().copied());
                     let context = Context {
@@ -59,21 +75,22 @@ impl Evaluator<'_> {
                         tokens: losses.len() as u64,
                     }
                 },
-                |a, b| LossSum {
-                    loss: a.loss + b.loss,
-                    tokens: a.tokens + b.tokens,
-                },
+                LossSum::plus,
             );
+            let goes_on = go_on((chunk * SAMPLES_AT_ONCE) + samples.len());
             let sum = sum.unwrap_or_default();
-            total = LossSum {
-                loss: total.loss + sum.loss,
-                tokens: total.tokens + sum.tokens,
-            };
-            if !go_on((chunk * SAMPLES_AT_ONCE) + samples.len()) {
-                return None;
+            let parts = group.gather([sum.loss.to_bits(), sum.tokens, goes_on.into()])?;
+            if parts.iter().any(|[_, _, goes_on]| *goes_on == 0) {
+                return Ok(None);
             }
+            let parts = parts.into_iter().map(|[loss, tokens, _]| LossSum {
+                loss: f64::from_bits(loss),
+                tokens,
+            });
+            total =
+                total.plus(tree::fold_ranks(parts.collect(), LossSum::plus).unwrap_or_default());
         }
-        Some(total)
+        Ok(Some(total))
     }
 
     /// Greedy continuations of the prompts, in their order, cut short where `go_on` says no.
@@ -89,7 +106,7 @@ impl Evaluator<'_> {
             .clamp(1, PROMPTS_AT_ONCE);
         let groups: Vec<&[Vec<u32>]> = prompts.chunks(share).collect();
         let answers = self.workers.tree(
-            groups.len(),
+            &vec![1; groups.len()],
             |index| {
                 generate(self.network, self.adapter, groups[index], stop, |_, _| {
                     go_on()
@@ -121,19 +138,19 @@ pub(crate) fn measures(sum: LossSum, samples: &[Sample]) -> Measures {
     }
 }
 
-/// Share of questions whose greedy answer is the expected text, white space at the ends aside.
-pub(crate) fn exact_match(
+/// Number of questions whose greedy answer is the expected text, white space at the ends aside.
+pub(crate) fn exact_matches(
     evaluator: &Evaluator<'_>,
     questions: &[Question],
     tokenizer: &Tokenizer,
     stop: &Stop<'_>,
     go_on: impl Fn() -> bool + Sync,
-) -> f64 {
+) -> usize {
     let prompts: Vec<Vec<u32>> = questions.iter().map(|q| q.prompt_ids.clone()).collect();
     let answers = evaluator.answers(&prompts, stop, go_on);
     let right = questions.iter().zip(answers).filter(|(question, answer)| {
         let text = tokenizer.decode(answer, true).unwrap_or_default();
         text.trim() == question.answer.trim()
     });
-    right.count() as f64 / questions.len().max(1) as f64
+    right.count()
 }

@@ -36,7 +36,8 @@ impl Failure {
         }
     }
 
-    fn new(exit: ExitCode, error: &dyn Error) -> Self {
+    /// An error with its causes.
+    pub fn new(exit: ExitCode, error: &dyn Error) -> Self {
         let mut words = vec![error.to_string()];
         let mut source = error.source();
         while let Some(cause) = source {
@@ -61,6 +62,11 @@ impl Failure {
     pub fn saved(mut self, path: PathBuf) -> Self {
         self.saved = Some(path);
         self
+    }
+
+    /// The failed operation and its object.
+    pub fn told(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
     }
 
     /// The exit code.

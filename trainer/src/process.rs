@@ -3,4 +3,5 @@
 pub mod allocator;
 pub mod interrupt;
 pub mod memory;
+pub mod pulse;
 pub mod report;

@@ -22,8 +22,13 @@ use crate::process::report::Reporter;
 /// Whatever stopped it, ready to print.
 pub fn answer(request: &Request, reporter: &Reporter) -> Result<Value, Failure> {
     match request {
-        Request::Run { job, out, .. } => run::run(job, out, reporter),
-        Request::Check { job, .. } => check::check(job, reporter),
+        Request::Run {
+            job, out, place, ..
+        } => {
+            let order = run::Order { job, out, place };
+            run::run(order, reporter)
+        }
+        Request::Check { job, world_size } => check::check(job, *world_size, reporter),
         Request::Data { job, samples } => data::data(job, *samples, reporter),
         Request::Eval {
             base,

@@ -94,8 +94,21 @@ pub(crate) fn network(
     positions: usize,
     device: &Device,
 ) -> Result<Network, WeightsError> {
+    network_for(base, positions, device, 1)
+}
+
+/// As [`network`], where `ranks_here` ranks on this machine share its memory.
+///
+/// # Errors
+/// A tensor that cannot be read.
+pub(crate) fn network_for(
+    base: &BaseWeights,
+    positions: usize,
+    device: &Device,
+    ranks_here: usize,
+) -> Result<Network, WeightsError> {
     let config = base.config();
-    let copy_bytes = base.parameter_count() * size_of::<f32>() as u64;
+    let copy_bytes = base.parameter_count() * size_of::<f32>() as u64 * ranks_here.max(1) as u64;
     let copies = device.is_host() && copy_bytes <= total_memory_bytes() / COPY_SHARE;
     let reader = Reader {
         base,

@@ -11,7 +11,9 @@ use super::{fixture, json, numbers, sample};
 use crate::adapter::layout::{Kind, Layout};
 use crate::adapter::peft::{layout_of, masters_of};
 use crate::model::load::network;
+use crate::process::pulse::Pulse;
 use crate::tensor::device::Device;
+use crate::training::group::Group;
 use crate::training::leaves::Workers;
 use crate::training::optimizer::AdamW;
 use crate::training::schedule::LearningRate;
@@ -78,11 +80,13 @@ fn run(folder: &Path, way: Way) -> Vec<f32> {
     let workers = Workers::new(way.threads).expect("threads");
     let mut settings = settings(&curve["training"]);
     settings.checkpointing = way.checkpointing;
+    let pulse = Pulse::default();
     let stepper = Stepper {
         network: &network,
         layout: &layout,
         workers: &workers,
         settings,
+        pulse: &pulse,
     };
     let mut state = State::new(masters_of(&layout, &initial).expect("factors"));
     let samples = data();
@@ -99,7 +103,9 @@ fn run(folder: &Path, way: Way) -> Vec<f32> {
             .take(batch)
             .collect();
         let micro: Vec<Vec<&Sample>> = chosen.chunks(way.micro_batch).map(<[_]>::to_vec).collect();
-        let report = stepper.step(&mut state, &micro).expect("step");
+        let report = stepper
+            .step(&mut state, &micro, &mut Group::alone())
+            .expect("step");
         let name = folder.display();
         assert_close(report.loss, loss, &format!("{name} loss of step {step}"));
         assert_close(
@@ -128,7 +134,7 @@ fn compare_first_gradient(
     let trained: usize = samples.iter().map(Sample::trained_tokens).sum();
     let batch = [samples.iter().collect()];
     let (_, gradient) = stepper
-        .gradient(state, &batch, 1.0 / trained as f32)
+        .part(state, &batch, 1.0 / trained as f32, (0, 1))
         .expect("gradient");
     let mut compared = 0;
     for parameter in &layout.parameters {

@@ -8,6 +8,7 @@ use crate::model::batch::Leaf;
 use crate::model::decode::{Stop, generate};
 use crate::model::projection::Context;
 use crate::tensor::device::Device;
+use crate::training::group::Group;
 use crate::training::optimizer::Moments;
 use crate::training::step::{State, StepSettings};
 
@@ -30,7 +31,9 @@ fn train(
     };
     let batch: Vec<Vec<&Sample>> = vec![bowl.samples.iter().collect()];
     let figures = (0..STEPS).flat_map(|_| {
-        let report = stepper.step(&mut state, &batch).expect("a step");
+        let report = stepper
+            .step(&mut state, &batch, &mut Group::alone())
+            .expect("a step");
         [report.loss, report.grad_norm]
     });
     let figures = figures.collect();

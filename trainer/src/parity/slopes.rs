@@ -1,5 +1,6 @@
 //! Gradients against finite differences, where no reference has the same dropout mask.
 
+use schliff_collective::NOTHING;
 use schliff_data::sample::Sample;
 use schliff_weights::BaseWeights;
 use schliff_weights::adapter::AdapterConfig;
@@ -10,9 +11,11 @@ use crate::adapter::peft::{layout_of, seeded_masters};
 use crate::kernel::dropout::mix;
 use crate::model::load::network;
 use crate::model::network::Network;
+use crate::process::pulse::Pulse;
 use crate::tensor::device::Device;
 use crate::training::leaves::Workers;
 use crate::training::step::{State, StepSettings, Stepper};
+use crate::training::tree::fold_ranks;
 
 fn samples() -> Vec<Sample> {
     let row = |n: u64| serde_json::json!((0..n).map(|i| mix(n ^ i) % 150).collect::<Vec<_>>());
@@ -24,6 +27,7 @@ pub(super) struct Bowl {
     layout: Layout,
     network: Network,
     workers: Workers,
+    pulse: Pulse,
     pub(super) samples: Vec<Sample>,
     pub(super) masters: Vec<f32>,
 }
@@ -42,6 +46,7 @@ impl Bowl {
         Self {
             network: network(&base, 64, device).expect("weights"),
             workers: Workers::new(1).expect("threads"),
+            pulse: Pulse::default(),
             samples: samples(),
             layout,
             masters,
@@ -52,7 +57,7 @@ impl Bowl {
         let stepper = self.stepper(settings(dropout));
         let batch = [self.samples.iter().collect::<Vec<_>>()];
         stepper
-            .gradient(&State::new(masters), &batch, 1.0)
+            .part(&State::new(masters), &batch, 1.0, (0, 1))
             .expect("gradient")
     }
 
@@ -62,7 +67,24 @@ impl Bowl {
             layout: &self.layout,
             workers: &self.workers,
             settings,
+            pulse: &self.pulse,
         }
+    }
+
+    /// The gradient as `world_size` ranks compute and sum it.
+    fn gradient_of(&self, samples: &[Sample], world_size: usize) -> Vec<f32> {
+        let stepper = self.stepper(settings(0.1));
+        let state = State::new(self.masters.clone());
+        let batches: Vec<Vec<&Sample>> = samples.chunks(5).map(|b| b.iter().collect()).collect();
+        let parts = (0..world_size).map(|rank| {
+            let part = stepper.part(&state, &batches, 0.1, (rank, world_size));
+            part.map_or_else(|| vec![NOTHING; self.layout.len], |(_, gradient)| gradient)
+        });
+        let sum = fold_ranks(parts.collect(), |mut a: Vec<f32>, b| {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+            a
+        });
+        sum.expect("a rank")
     }
 
     /// Compares the slope along the gradient's own direction with a central difference.
@@ -134,6 +156,25 @@ pub(super) fn config() -> AdapterConfig {
 #[test]
 fn dropout_gradients_are_those_of_the_loss_they_belong_to() {
     Bowl::new("tiny/llama", &config()).compare_slope(0.3);
+}
+
+#[test]
+fn any_number_of_ranks_gives_the_same_bits() {
+    let bowl = Bowl::new("tiny/llama", &config());
+    let row = |n: u64| serde_json::json!((0..n).map(|i| mix(n ^ i) % 150).collect::<Vec<_>>());
+    for rows in [1, 3, 23] {
+        let samples: Vec<Sample> = (0..rows)
+            .map(|n| sample(n, &row(20 + 7 * n % 40), &row(20 + 7 * n % 40)))
+            .collect();
+        let bits = |world_size| {
+            let gradient = bowl.gradient_of(&samples, world_size);
+            gradient.iter().map(|g| g.to_bits()).collect::<Vec<_>>()
+        };
+        let one = bits(1);
+        for world_size in [2, 4, 8] {
+            assert!(one == bits(world_size), "{rows} rows on {world_size} ranks");
+        }
+    }
 }
 
 #[test]

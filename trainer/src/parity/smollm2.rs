@@ -10,7 +10,9 @@ use super::curves::settings;
 use super::{Tuned, fixture, json, numbers, sample};
 use crate::adapter::layout::{Kind, Layout};
 use crate::adapter::peft::{layout_of, seeded_masters};
+use crate::process::pulse::Pulse;
 use crate::tensor::device::Device;
+use crate::training::group::Group;
 use crate::training::leaves::Workers;
 use crate::training::step::{State, Stepper};
 use schliff_weights::adapter::AdapterConfig;
@@ -59,11 +61,13 @@ fn ten_steps_agree_with_peft() {
         let mut masters = seeded_masters(&layout, &base, 0).expect("masters");
         draw_reference_factors(&layout, &mut masters);
         let settings = settings(&fixture["training"]);
+        let pulse = Pulse::default();
         let stepper = Stepper {
             network: &network,
             layout: &layout,
             workers: &workers,
             settings,
+            pulse: &pulse,
         };
         compare_curve(curve, &stepper, State::new(masters), &sample);
     }
@@ -80,7 +84,9 @@ fn compare_curve(
         .into_iter()
         .zip(numbers(&curve["grad_norm"]));
     for (step, (loss, norm)) in rows.enumerate() {
-        let report = stepper.step(&mut state, &[vec![sample]]).expect("step");
+        let report = stepper
+            .step(&mut state, &[vec![sample]], &mut Group::alone())
+            .expect("step");
         let off = (report.loss - loss).abs() / loss;
         assert!(
             off < 1e-3,

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use schliff_data::sample::Sample;
 
+use super::tree::Tree;
+
 /// Rows of a leaf, at most, unless one sample is longer: enough for products to run at full
 /// rate, few enough that a small step still feeds several threads.
 const LEAF_TOKENS: usize = 512;
@@ -36,6 +38,12 @@ pub(crate) fn cut<'a>(samples: &[&'a Sample]) -> Vec<Vec<&'a Sample>> {
         before += sample.input_ids.len();
     }
     leaves.into_values().collect()
+}
+
+/// Tokens of each leaf: its weight in the tree.
+pub(crate) fn weights(leaves: &[Vec<&Sample>]) -> Vec<usize> {
+    let tokens = |leaf: &Vec<&Sample>| leaf.iter().map(|sample| sample.input_ids.len()).sum();
+    leaves.iter().map(tokens).collect()
 }
 
 /// Thread pools for every division of the threads among leaves, made once.
@@ -77,17 +85,19 @@ impl Workers {
         self.pools[0][0].install(work)
     }
 
-    /// Computes `work(leaf)` for `0..leaves` and combines the results in a fixed binary tree.
+    /// Computes `work(leaf)` for leaves of these weights and combines the results in the fixed
+    /// binary tree over them.
     ///
     /// `None` where there are no leaves.
     pub(crate) fn tree<T: Send>(
         &self,
-        leaves: usize,
+        weights: &[usize],
         work: impl Fn(usize) -> T + Sync,
         combine: impl Fn(T, T) -> T + Sync,
     ) -> Option<T> {
+        let leaves = weights.len();
         let next = AtomicUsize::new(0);
-        let tree = Mutex::new(Tree::new(leaves));
+        let tree = Mutex::new(Tree::new(weights));
         let pools = self
             .pools
             .iter()
@@ -101,15 +111,20 @@ impl Workers {
                         if leaf >= leaves {
                             break;
                         }
-                        let mut node = (0, leaf, pool.install(|| work(leaf)));
-                        while let Some((left, right, parent)) = meet(&tree, node) {
-                            node = (parent.0, parent.1, combine(left, right));
+                        let value = pool.install(|| work(leaf));
+                        let mut met = meet(&tree, |tree| {
+                            let node = tree.leaf(leaf);
+                            tree.insert(node, value)
+                        });
+                        while let Some((left, right, parent)) = met {
+                            let value = combine(left, right);
+                            met = meet(&tree, |tree| tree.insert(parent, value));
                         }
                     }
                 });
             }
         });
-        tree.into_inner().ok().and_then(|tree| tree.root)
+        tree.into_inner().ok().and_then(Tree::root)
     }
 }
 
@@ -118,58 +133,12 @@ fn is_division(leaves: usize, threads: usize) -> bool {
     leaves == threads || (leaves.is_power_of_two() && leaves <= threads)
 }
 
-/// Leaves a finished node in the tree; gives back both children where its sibling was there.
-fn meet<T>(tree: &Mutex<Tree<T>>, node: (usize, usize, T)) -> Option<(T, T, (usize, usize))> {
+/// Both children of a node that is ready to be combined, and the node.
+type Met<T> = Option<(T, T, usize)>;
+
+fn meet<T>(tree: &Mutex<Tree<T>>, insert: impl FnOnce(&mut Tree<T>) -> Met<T>) -> Met<T> {
     // A poisoned lock means that a leaf panicked; the scope passes that panic on.
-    tree.lock().ok()?.insert(node.0, node.1, node.2)
-}
-
-/// Finished nodes of a binary tree over `leaves` leaves that wait for their siblings.
-struct Tree<T> {
-    leaves: usize,
-    waiting: BTreeMap<(usize, usize), T>,
-    root: Option<T>,
-}
-
-impl<T> Tree<T> {
-    fn new(leaves: usize) -> Self {
-        Self {
-            leaves,
-            waiting: BTreeMap::new(),
-            root: None,
-        }
-    }
-
-    /// Nodes on a level.
-    fn width(&self, level: usize) -> usize {
-        self.leaves.div_ceil(1 << level)
-    }
-
-    fn insert(&mut self, level: usize, index: usize, value: T) -> Option<(T, T, (usize, usize))> {
-        let (mut level, mut index) = (level, index);
-        // A node without a sibling rises as it is.
-        while self.width(level) > 1 && index ^ 1 >= self.width(level) {
-            (level, index) = (level + 1, index / 2);
-        }
-        if self.width(level) == 1 {
-            self.root = Some(value);
-            return None;
-        }
-        match self.waiting.remove(&(level, index ^ 1)) {
-            None => {
-                self.waiting.insert((level, index), value);
-                None
-            }
-            Some(sibling) => {
-                let pair = if index % 2 == 0 {
-                    (value, sibling)
-                } else {
-                    (sibling, value)
-                };
-                Some((pair.0, pair.1, (level + 1, index / 2)))
-            }
-        }
-    }
+    insert(&mut *tree.lock().ok()?)
 }
 
 #[cfg(test)]
@@ -191,9 +160,10 @@ mod tests {
     #[test]
     fn the_tree_has_one_shape_for_any_number_of_threads() {
         for leaves in 0..23 {
+            let weights: Vec<usize> = (0..leaves).map(|i| 300 + 37 * i % 200).collect();
             let shape = |threads: usize| {
                 let workers = Workers::new(threads).expect("threads");
-                workers.tree(leaves, |i| i.to_string(), |a, b| format!("({a} {b})"))
+                workers.tree(&weights, |i| i.to_string(), |a, b| format!("({a} {b})"))
             };
             let one = shape(1);
             assert_eq!(one.is_some(), leaves > 0);

@@ -2,20 +2,25 @@
 
 use std::ops::Range;
 
+use schliff_collective::CollectiveError;
 use schliff_data::sample::Sample;
+use schliff_spec::event::Doing;
 use thiserror::Error;
 
-use super::leaves::{Workers, cut};
+use super::group::{Group, LossAndGradient};
+use super::leaves::{Workers, cut, weights};
 use super::optimizer::{AdamW, Moments, clip, global_norm};
 use super::schedule::LearningRate;
+use super::tree;
 use crate::adapter::factors::Adapter;
 use crate::adapter::layout::{Gradients, Kind, Layout, Parameter};
 use crate::model::batch::Leaf;
 use crate::model::network::{LeafPass, Network};
 use crate::model::projection::{Context, Dropout};
+use crate::process::pulse::Pulse;
 
 /// A step that must not be taken.
-#[derive(Debug, Error, Clone, PartialEq)]
+#[derive(Debug, Error)]
 pub enum StepError {
     /// The loss or the gradient is not a number any more.
     #[error("step {step}: the {what} is {value}; the update was not applied")]
@@ -32,6 +37,14 @@ pub enum StepError {
     NothingTrained {
         /// Optimizer step, from 1.
         step: usize,
+    },
+    /// The other ranks cannot be reached any more.
+    #[error("step {step}: the ranks lost each other; the update was not applied")]
+    Group {
+        /// Optimizer step, from 1.
+        step: usize,
+        /// What happened.
+        source: CollectiveError,
     },
 }
 
@@ -98,23 +111,34 @@ pub(crate) struct Stepper<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) workers: &'a Workers,
     pub(crate) settings: StepSettings,
+    pub(crate) pulse: &'a Pulse,
 }
 
-impl Stepper<'_> {
-    /// Takes one step on the given micro-batches.
+impl<'a> Stepper<'a> {
+    /// Takes one step on the given micro-batches, which are the same on every rank.
     pub(crate) fn step(
         &self,
         state: &mut State,
         micro_batches: &[Vec<&Sample>],
+        group: &mut Group,
     ) -> Result<StepReport, StepError> {
         let number = state.step + 1;
         let samples = || micro_batches.iter().flatten();
         let tokens = samples().map(|sample| sample.input_ids.len() as u64).sum();
         let trained: usize = samples().map(|sample| sample.trained_tokens()).sum();
-        let sum = self.gradient(state, micro_batches, 1.0 / trained.max(1) as f32);
-        let Some((loss_sum, mut gradients)) = sum.filter(|_| trained > 0) else {
+        if trained == 0 {
             return Err(StepError::NothingTrained { step: number });
-        };
+        }
+        self.pulse.turn_to(Doing::Computing);
+        let place = (group.rank(), group.world_size());
+        let part = self.part(state, micro_batches, 1.0 / trained as f32, place);
+        self.pulse.turn_to(Doing::Reducing);
+        let sum = group.sum(part, self.layout.len);
+        let (loss_sum, mut gradients) = sum.map_err(|source| StepError::Group {
+            step: number,
+            source,
+        })?;
+        self.pulse.turn_to(Doing::Computing);
         let loss = loss_sum / trained as f64;
         let grad_norm = global_norm(&gradients);
         for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
@@ -147,13 +171,15 @@ impl Stepper<'_> {
         })
     }
 
-    /// Sum of losses, and gradient of `scale` times it, over all leaves.
-    pub(crate) fn gradient(
+    /// Sum of losses, and gradient of `scale` times it, over the leaves of rank `place.0` of
+    /// `place.1`; `None` where there are none.
+    pub(crate) fn part(
         &self,
         state: &State,
         micro_batches: &[Vec<&Sample>],
         scale: f32,
-    ) -> Option<(f64, Vec<f32>)> {
+        place: (usize, usize),
+    ) -> Option<LossAndGradient> {
         let adapter = self.adapter(&state.masters);
         let dropout = Dropout {
             p: self.settings.dropout,
@@ -165,8 +191,11 @@ impl Stepper<'_> {
             checkpointing: self.settings.checkpointing,
         };
         let leaves: Vec<_> = micro_batches.iter().flat_map(|batch| cut(batch)).collect();
+        let weights = weights(&leaves);
+        let own = tree::share(&weights, place.0, place.1);
+        let leaves = &leaves[own.clone()];
         self.workers.tree(
-            leaves.len(),
+            &weights[own],
             |index| {
                 let leaf = Leaf::new(leaves[index].iter().copied());
                 let context = Context {
@@ -186,7 +215,7 @@ impl Stepper<'_> {
     }
 
     /// The factors in the form that leaves compute with.
-    pub(crate) fn adapter(&self, masters: &[f32]) -> Adapter<'_> {
+    pub(crate) fn adapter(&self, masters: &[f32]) -> Adapter<'a> {
         self.workers
             .together(|| self.network.adapter(self.layout, masters))
     }

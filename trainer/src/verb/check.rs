@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use schliff_data::sample::Sample;
 use schliff_spec::job::{BatchSize, Job};
+use schliff_spec::world;
 use serde_json::{Value, json};
 
 use super::job::OpenJob;
@@ -11,6 +12,7 @@ use crate::failure::Failure;
 use crate::model::load::network;
 use crate::process::memory::peak_rss_bytes;
 use crate::process::report::Reporter;
+use crate::training::group::Group;
 use crate::training::packing;
 use crate::training::step::{State, Stepper};
 use crate::{device, workers};
@@ -19,8 +21,10 @@ use crate::{device, workers};
 const PROBE_TOKENS: usize = 1024;
 
 /// Plans a job without training it.
-pub(super) fn check(job: &Job, reporter: &Reporter) -> Result<Value, Failure> {
+pub(super) fn check(job: &Job, world_size: usize, reporter: &Reporter) -> Result<Value, Failure> {
     let open = OpenJob::open(job, reporter)?;
+    let micro_batches = open.micro_batches_a_step();
+    world::check(world_size, micro_batches).map_err(Failure::usage)?;
     let masters = open.initial_masters()?;
     reporter.stage("loading the base model");
     let network =
@@ -33,6 +37,7 @@ pub(super) fn check(job: &Job, reporter: &Reporter) -> Result<Value, Failure> {
         layout: &open.layout,
         workers: &workers,
         settings,
+        pulse: reporter.pulse(),
     };
     let first: Vec<&Sample> = open.train.samples.iter().take(3).collect();
     packing::check(&network, &stepper.adapter(&masters), &first).map_err(Failure::job)?;
@@ -48,6 +53,8 @@ pub(super) fn check(job: &Job, reporter: &Reporter) -> Result<Value, Failure> {
     };
     Ok(json!({
         "name": job.name,
+        "world_size": world_size,
+        "micro_batches_a_step": micro_batches,
         "samples": open.train.samples.len(),
         "eval_samples": open.eval.as_ref().map(|eval| eval.samples.len()),
         "steps": open.plan.steps(),
@@ -86,7 +93,7 @@ fn probe(
     for _ in 0..2 {
         let begun = Instant::now();
         stepper
-            .step(&mut state, &[samples.clone()])
+            .step(&mut state, &[samples.clone()], &mut Group::alone())
             .map_err(Failure::job)?;
         seconds = begun.elapsed().as_secs_f64();
     }

@@ -16,6 +16,7 @@ use crate::evaluation::{Evaluator, measures};
 use crate::failure::Failure;
 use crate::model::load::network;
 use crate::process::report::Reporter;
+use crate::training::group::Group;
 use crate::{device, workers};
 
 /// Measures a base model, with or without an adapter.
@@ -49,11 +50,13 @@ pub(super) fn eval(
         adapter: adapter.as_ref(),
         workers: &workers,
     };
-    let sum = evaluator.loss(&samples, |done| {
+    let sum = evaluator.loss(&samples, &mut Group::alone(), |done| {
         reporter.progress(done, samples.len());
         !reporter.interrupt().is_raised()
     });
-    let sum = sum.ok_or_else(|| Failure::words(ExitCode::Interrupted, "interrupted"))?;
+    let sum = sum
+        .map_err(Failure::job)?
+        .ok_or_else(|| Failure::words(ExitCode::Interrupted, "interrupted"))?;
     if !sum.loss.is_finite() {
         let told = "the loss is not a number: the model or the adapter holds broken values";
         return Err(Failure::words(ExitCode::JobFailed, told));

@@ -2,6 +2,7 @@
 
 use schliff_data::dataset::{self, Dataset, Question, Vocabulary};
 use schliff_data::plan::{Plan, Recipe};
+use schliff_data::sample::Sample;
 use schliff_data::tokenizer::Tokenizer;
 use schliff_spec::exit::ExitCode;
 use schliff_spec::job::{DataFormat, Job};
@@ -13,6 +14,7 @@ use crate::adapter::peft::{AdapterError, config_of, layout_of, masters_of, seede
 use crate::base::{Base, Replacements};
 use crate::failure::Failure;
 use crate::process::report::Reporter;
+use crate::training::leaves::cut;
 use crate::training::optimizer::AdamW;
 use crate::training::schedule::LearningRate;
 use crate::training::step::StepSettings;
@@ -84,6 +86,21 @@ impl<'a> OpenJob<'a> {
             return Err(Failure::usage(error));
         }
         masters_of(&self.layout, &adapter).map_err(Failure::usage)
+    }
+
+    /// Samples of a step, micro-batch by micro-batch; the same on every rank.
+    pub(super) fn micro_batches(&self, step: usize) -> Vec<Vec<&Sample>> {
+        let samples = &self.train.samples;
+        let batches = self.plan.step(step).into_iter();
+        batches
+            .map(|batch| batch.samples.iter().map(|&i| &samples[i]).collect())
+            .collect()
+    }
+
+    /// Logical micro-batches of a step, of which each rank needs one: the leaves of the sum.
+    pub(super) fn micro_batches_a_step(&self) -> usize {
+        let leaves = self.micro_batches(0);
+        leaves.iter().map(|batch| cut(batch).len()).sum()
     }
 
     /// Settings of every step.

@@ -1,6 +1,6 @@
 //! The out folder: `adapter/`, `metrics.jsonl`, `summary.json`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -32,16 +32,37 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Makes the folder and an empty metrics file, before any long work.
+    /// Makes the folder and its metrics file, before any long work.
     pub(super) fn create(folder: &Path) -> Result<Self, OutputError> {
         fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
         check_adapter_destination(&folder.join("adapter"))?;
         let path = folder.join("metrics.jsonl");
-        let metrics = File::create(&path).map_err(failed("write", &path))?;
+        let metrics = OpenOptions::new().append(true).create(true).open(&path);
+        let metrics = metrics.map_err(failed("write", &path))?;
         Ok(Self {
             folder: folder.to_owned(),
             metrics,
         })
+    }
+
+    /// Drops the metrics of steps after `step`: they are taken again.
+    pub(super) fn begin_after(&mut self, step: usize) -> Result<(), OutputError> {
+        let path = self.folder.join("metrics.jsonl");
+        let text = fs::read_to_string(&path).map_err(failed("read", &path))?;
+        let is_kept = |line: &&str| {
+            serde_json::from_str::<StepMetrics>(line).is_ok_and(|metrics| metrics.step <= step)
+        };
+        let kept: String = text
+            .lines()
+            .filter(is_kept)
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let draft = self.folder.join("metrics.jsonl.part");
+        let written = fs::write(&draft, kept).and_then(|()| fs::rename(&draft, &path));
+        written.map_err(failed("write", &path))?;
+        let metrics = OpenOptions::new().append(true).open(&path);
+        self.metrics = metrics.map_err(failed("write", &path))?;
+        Ok(())
     }
 
     /// Where the adapter goes.

@@ -1,214 +1,229 @@
-//! `run`: baseline, training, held-out measures, the adapter.
+//! `run`: baseline, training, held-out measures, the adapter; by one rank or by several together.
+//!
+//! Every rank runs the same code on the same plan. Rank 0 leads: it alone writes files and
+//! checkpoints and speaks to the user. What all must decide alike, they agree on at a boundary
+//! between two steps.
+
+mod begin;
+mod finish;
+mod leader;
+mod measure;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use schliff_collective::CollectiveError;
+use schliff_collective::rendezvous::{Limits, join};
 use schliff_data::sample::Sample;
-use schliff_spec::event::{Event, Measures, StepMetrics};
+use schliff_spec::event::{Doing, Event, Measures, StepMetrics};
 use schliff_spec::exit::ExitCode;
 use schliff_spec::job::Job;
-use schliff_weights::write_adapter;
-use serde_json::{Value, json};
+use schliff_spec::place::Place;
+use schliff_spec::world;
+use serde_json::Value;
 
+use self::leader::Leader;
 use super::job::OpenJob;
-use super::output::Output;
-use crate::adapter::factors::Adapter;
-use crate::adapter::peft::export;
-use crate::evaluation::{Evaluator, exact_match, measures};
 use crate::failure::Failure;
-use crate::model::decode::Stop;
-use crate::model::load::network;
-use crate::model::network::Network;
-use crate::process::memory::peak_rss_bytes;
+use crate::model::load::network_for;
+use crate::process::interrupt::Wish;
 use crate::process::report::Reporter;
-use crate::training::leaves::Workers;
+use crate::training::group::Group;
 use crate::training::packing;
-use crate::training::step::{State, StepReport, Stepper};
+use crate::training::step::{State, StepError, StepReport, Stepper};
 use crate::{device, workers};
+
+/// Ranks of a group start within this time, or the group does not come about.
+const JOIN_LIMIT: Duration = Duration::from_secs(600);
+/// Longest wait for a peer. Whoever supervises notices a stuck rank long before; this is for ranks
+/// that nobody supervises.
+const OPERATION_LIMIT: Duration = Duration::from_secs(1800);
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Order<'a> {
+    pub(super) job: &'a Job,
+    pub(super) out: &'a Path,
+    pub(super) place: &'a Place,
+}
 
 /// How training came to its end.
 enum End {
     Done,
-    Interrupted,
+    Asked(Wish),
     Failed(Failure),
 }
 
-/// Numbers for the summary.
-#[derive(Default)]
+/// Numbers for the summary; they outlive interruptions.
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Totals {
     tokens: u64,
     training_seconds: f64,
     last_loss: Option<f64>,
+    /// Held-out measures of the base without the adapter.
+    baseline: Option<Measures>,
 }
 
-/// Trains a job into `out`.
-pub(super) fn run(job: &Job, out: &Path, reporter: &Reporter) -> Result<Value, Failure> {
+/// Trains a job, with signs of life while it does.
+pub(super) fn run(order: Order<'_>, reporter: &Reporter) -> Result<Value, Failure> {
+    if order.place.rank > 0 {
+        reporter.follow();
+    }
+    let pulse = reporter.pulse();
+    std::thread::scope(|scope| {
+        // Ends the beat however the work ends, so that the scope can close.
+        struct Over<'a>(&'a crate::process::pulse::Pulse);
+        impl Drop for Over<'_> {
+            fn drop(&mut self) {
+                self.0.end();
+            }
+        }
+        let _over = Over(pulse);
+        scope.spawn(|| pulse.beat_until_over(|beat| reporter.event(&Event::Beat(beat))));
+        train_together(order, reporter)
+    })
+}
+
+fn train_together(order: Order<'_>, reporter: &Reporter) -> Result<Value, Failure> {
     let started = Instant::now();
-    let open = OpenJob::open(job, reporter)?;
-    let masters = open.initial_masters()?;
-    let output = Output::create(out).map_err(Failure::usage)?;
+    let open = OpenJob::open(order.job, reporter)?;
+    world::check(order.place.world_size, open.micro_batches_a_step()).map_err(Failure::usage)?;
+    reporter.pulse().turn_to(Doing::Joining);
+    let limits = Limits {
+        join: JOIN_LIMIT,
+        operation: OPERATION_LIMIT,
+    };
+    let mut group = Group::new(join(order.place, &limits).map_err(lost)?);
+    reporter.pulse().turn_to(Doing::Preparing);
+    let result = train_in(&mut group, order, &open, (reporter, started));
+    if let Err(failure) = &result {
+        group.abort(failure.told());
+    }
+    result
+}
+
+fn train_in(
+    group: &mut Group,
+    order: Order<'_>,
+    open: &OpenJob<'_>,
+    (reporter, started): (&Reporter, Instant),
+) -> Result<Value, Failure> {
+    let mut leader = match group.leads() {
+        true => Some(Leader::open(order)?),
+        false => None,
+    };
+    let begun = begin::begin(leader.as_mut(), open)?;
     reporter.stage("loading the base model");
-    let network =
-        network(&open.base.weights, open.positions(), &device(0)?).map_err(Failure::usage)?;
+    let place = order.place;
+    let device = device(place.local_rank)?;
+    let positions = open.positions();
+    let network = network_for(
+        &open.base.weights,
+        positions,
+        &device,
+        place.local_world_size,
+    );
+    let network = network.map_err(Failure::usage)?;
     let workers = workers()?;
     let stepper = Stepper {
         network: &network,
         layout: &open.layout,
         workers: &workers,
         settings: open.step_settings(),
+        pulse: reporter.pulse(),
     };
     let mut run = Run {
-        open: &open,
+        open,
+        group,
         stepper,
         reporter,
-        output,
-        totals: Totals::default(),
+        leader,
+        totals: begun.totals,
+        resumed_from: begun.resumed_from,
     };
-    run.check_packing(&masters)?;
-    let baseline = run.measure(None, 0);
-    let mut state = State::new(masters);
+    let mut state = begun.state;
+    run.check_packing(&state.masters)?;
+    if run.resumed_from.is_none() {
+        run.totals.baseline = run.measure(None, 0)?;
+    }
     let end = run.train(&mut state);
-    run.finish(&state, (baseline, end), started)
+    run.finish(&state, end, started)
 }
 
 struct Run<'a> {
     open: &'a OpenJob<'a>,
+    group: &'a mut Group,
     stepper: Stepper<'a>,
     reporter: &'a Reporter,
-    output: Output,
+    /// Rank 0's files and checkpoints.
+    leader: Option<Leader>,
     totals: Totals,
+    resumed_from: Option<usize>,
 }
 
 impl Run<'_> {
-    fn network(&self) -> &Network {
-        self.stepper.network
-    }
-
-    fn workers(&self) -> &Workers {
-        self.stepper.workers
-    }
-
-    /// Samples of a step, micro-batch by micro-batch.
-    fn micro_batches(&self, step: usize) -> Vec<Vec<&Sample>> {
-        let samples = &self.open.train.samples;
-        let batches = self.open.plan.step(step).into_iter();
-        batches
-            .map(|batch| batch.samples.iter().map(|&i| &samples[i]).collect())
-            .collect()
-    }
-
     /// Refuses to train where a sample's loss depends on its neighbours.
     fn check_packing(&self, masters: &[f32]) -> Result<(), Failure> {
         self.reporter
             .stage("checking that packed samples are isolated");
         let adapter = self.stepper.adapter(masters);
         let first = self.micro_batches(0).into_iter().next().unwrap_or_default();
-        packing::check(self.network(), &adapter, &first).map_err(Failure::job)
+        packing::check(self.stepper.network, &adapter, &first).map_err(Failure::job)
     }
 
-    /// Held-out measures; `None` where the job has no held-out data, an end was asked for, or the
-    /// loss is not a number, which is told.
-    fn measure(&self, adapter: Option<&Adapter<'_>>, step: usize) -> Option<Measures> {
-        let held_out = self.open.eval.as_ref()?;
-        let what = if adapter.is_none() {
-            "the base without the adapter"
-        } else {
-            "the adapter"
-        };
-        self.reporter.stage(&format!("measuring {what}"));
-        let evaluator = Evaluator {
-            network: self.network(),
-            adapter,
-            workers: self.workers(),
-        };
-        let total = held_out.samples.len();
-        let go_on = || !self.reporter.interrupt().is_raised();
-        let sum = evaluator.loss(&held_out.samples, |done| {
-            self.reporter.progress(done, total);
-            go_on()
-        })?;
-        let mut measures = measures(sum, &held_out.samples);
-        if !measures.loss.is_finite() {
-            let told = format!("held-out loss of {what} is not a number");
-            self.reporter.warning(told);
-            return None;
-        }
-        let questions = &self.open.questions;
-        if let Some(tokenizer) = self
-            .open
-            .base
-            .tokenizer
-            .as_ref()
-            .filter(|_| !questions.is_empty())
-        {
-            self.reporter
-                .stage(&format!("answering {} questions", questions.len()));
-            let tokens = self.open.base.stop_tokens();
-            let max_new_tokens = self.open.job.evaluation.max_new_tokens;
-            let stop = Stop {
-                tokens: &tokens,
-                max_new_tokens,
-            };
-            measures.exact_match =
-                Some(exact_match(&evaluator, questions, tokenizer, &stop, go_on));
-            measures.exact_match_samples = questions.len();
-        }
-        // Answers cut short would count as wrong ones.
-        go_on().then(|| {
-            let measured = measures.clone();
-            self.reporter.event(&Event::Evaluation {
-                step,
-                measures: measured,
-            });
-            measures
-        })
+    /// Samples of a step, micro-batch by micro-batch.
+    fn micro_batches(&self, step: usize) -> Vec<Vec<&Sample>> {
+        self.open.micro_batches(step)
     }
 
     fn train(&mut self, state: &mut State) -> End {
         let steps = self.open.plan.steps();
         self.reporter.stage("training");
         while state.step < steps {
-            if self.reporter.interrupt().is_raised() {
-                return End::Interrupted;
+            match self.boundary() {
+                Ok(Wish::GoOn | Wish::Checkpoint) => {}
+                Ok(wish) => return End::Asked(wish),
+                Err(failure) => return End::Failed(failure),
             }
-            let begun = Instant::now();
-            let report = self.stepper.step(state, &self.micro_batches(state.step));
-            let report = match report {
-                Ok(report) => report,
-                Err(error) => {
-                    return End::Failed(
-                        Failure::job(error)
-                            .hint("lower training.lr, or look for odd samples with 'schliff data'"),
-                    );
-                }
-            };
-            let seconds = begun.elapsed().as_secs_f64();
-            if let Err(error) = self.record(state.step, steps, &report, seconds) {
-                return End::Failed(error);
+            if let Err(failure) = self.step(state) {
+                return End::Failed(failure);
             }
             let every = self.open.job.evaluation.every_steps;
             if every.is_some_and(|every| state.step.is_multiple_of(every) && state.step < steps) {
-                let adapter = self.stepper.adapter(&state.masters);
-                self.measure(Some(&adapter), state.step);
+                let measured = self.measure(Some(state), state.step);
+                if let Err(failure) = measured {
+                    return End::Failed(failure);
+                }
                 self.reporter.stage("training");
             }
         }
         End::Done
     }
 
-    fn record(
-        &mut self,
-        step: usize,
-        steps: usize,
-        report: &StepReport,
-        seconds: f64,
-    ) -> Result<(), Failure> {
+    /// Between two steps: what all ranks do next, and a checkpoint where one is due.
+    fn boundary(&mut self) -> Result<Wish, Failure> {
+        self.stepper.pulse.turn_to(Doing::Reducing);
+        let own = self.reporter.interrupt().wish();
+        let wish = self.group.agree(own).map_err(lost)?;
+        Ok(wish)
+    }
+
+    fn step(&mut self, state: &mut State) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let micro_batches = self.open.micro_batches(state.step);
+        let report = self.stepper.step(state, &micro_batches, self.group);
+        let report = report.map_err(stopped)?;
+        self.stepper.pulse.step(state.step);
+        self.record(state.step, &report, begun.elapsed().as_secs_f64())
+    }
+
+    fn record(&mut self, step: usize, report: &StepReport, seconds: f64) -> Result<(), Failure> {
         self.totals.tokens += report.tokens;
         self.totals.training_seconds += seconds;
         self.totals.last_loss = Some(report.loss);
         let metrics = StepMetrics {
             step,
-            steps,
+            steps: self.open.plan.steps(),
             loss: report.loss,
             grad_norm: report.grad_norm,
             lr: report.lr,
@@ -216,77 +231,23 @@ impl Run<'_> {
             tokens_per_s: report.tokens as f64 / seconds.max(1e-9),
         };
         self.reporter.event(&Event::Step(metrics.clone()));
-        self.output.step(&metrics).map_err(Failure::job)
+        match &mut self.leader {
+            Some(leader) => leader.output.step(&metrics).map_err(Failure::job),
+            None => Ok(()),
+        }
     }
+}
 
-    /// Saves what there is, and says how it ended.
-    fn finish(
-        &self,
-        state: &State,
-        (baseline, end): (Option<Measures>, End),
-        started: Instant,
-    ) -> Result<Value, Failure> {
-        let folder = self.output.adapter();
-        let adapter = export(&self.open.layout, &state.masters, &self.open.config);
-        let saved = match state.step {
-            // Nothing was trained: an earlier adapter in the folder is worth more than this one.
-            0 => None,
-            _ => Some(write_adapter(&folder, &adapter).map_err(Failure::job)),
-        };
-        let finished = matches!(end, End::Done);
-        let measured = finished.then(|| {
-            let adapter = self.stepper.adapter(&state.masters);
-            self.measure(Some(&adapter), state.step)
-        });
-        let summary = self.summary(state, (baseline, measured.flatten()), finished, started);
-        let ended = match end {
-            End::Failed(failure) => Err(failure),
-            End::Interrupted => Err(Failure::words(
-                ExitCode::Interrupted,
-                format!(
-                    "interrupted after step {} of {}",
-                    state.step,
-                    self.open.plan.steps()
-                ),
-            )),
-            End::Done if self.reporter.interrupt().is_raised() => Err(Failure::words(
-                ExitCode::Interrupted,
-                "interrupted while measuring; training is complete",
-            )),
-            End::Done => Ok(()),
-        };
-        let ended = match saved {
-            None => ended.map_err(|failure| failure.hint("nothing was trained, nothing is saved")),
-            Some(Ok(())) => ended.map_err(|failure| failure.saved(folder)),
-            Some(Err(unsaved)) => return Err(unsaved),
-        };
-        self.output.summary(&summary).map_err(Failure::job)?;
-        ended.map(|()| summary)
+/// A step that was not taken.
+fn stopped(error: StepError) -> Failure {
+    match error {
+        StepError::Group { .. } => Failure::new(ExitCode::GroupLost, &error),
+        error => Failure::job(error)
+            .hint("lower training.lr, or look for odd samples with 'schliff data'"),
     }
+}
 
-    fn summary(
-        &self,
-        state: &State,
-        (baseline, measured): (Option<Measures>, Option<Measures>),
-        finished: bool,
-        started: Instant,
-    ) -> Value {
-        json!({
-            "name": self.open.job.name,
-            "steps": state.step,
-            "steps_planned": self.open.plan.steps(),
-            "tokens": self.totals.tokens,
-            "train_loss_last": self.totals.last_loss,
-            "tokens_per_s": self.totals.tokens as f64 / self.totals.training_seconds.max(1e-9),
-            "training_seconds": self.totals.training_seconds,
-            "seconds": started.elapsed().as_secs_f64(),
-            "peak_rss_bytes": peak_rss_bytes(),
-            "baseline": baseline,
-            "final": measured,
-            "adapter": self.output.adapter(),
-            "trainable_parameters": self.open.layout.len,
-            "base_parameters": self.open.base.weights.parameter_count(),
-            "interrupted": !finished && self.reporter.interrupt().is_raised(),
-        })
-    }
+/// The other ranks cannot be reached.
+fn lost(error: CollectiveError) -> Failure {
+    Failure::new(ExitCode::GroupLost, &error)
 }

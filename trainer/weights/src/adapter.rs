@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 pub use config::AdapterConfig;
 pub use modules::{ModulePattern, TargetModules, matches_saved, matches_target};
-pub use read::read_adapter;
-pub use write::{check_adapter_destination, write_adapter};
+pub use read::{decode_adapter, read_adapter};
+pub use write::{AdapterFiles, check_adapter_destination, encode_adapter, write_adapter};
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";

@@ -17,8 +17,8 @@ pub mod merged;
 mod safetensors_file;
 
 pub use adapter::{
-    Adapter, AdapterConfig, Factors, HostTensor, TargetModules, matches_target, read_adapter,
-    write_adapter,
+    Adapter, AdapterConfig, AdapterFiles, Factors, HostTensor, TargetModules, decode_adapter,
+    encode_adapter, matches_target, read_adapter, write_adapter,
 };
 pub use base::{BaseFormat, BaseWeights};
 pub use config::ModelConfig;

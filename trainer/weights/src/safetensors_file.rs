@@ -47,29 +47,34 @@ pub(crate) struct SafetensorsFile {
 impl SafetensorsFile {
     pub(crate) fn open(path: &Path) -> Result<Self, WeightsError> {
         let file = MappedFile::open(path)?;
-        let not_safetensors = |why: String| {
-            WeightsError::malformed(path, format!("not a whole safetensors file: {why}"))
-        };
-        let (header, metadata) =
-            SafeTensors::read_metadata(&file).map_err(|e| not_safetensors(e.to_string()))?;
-        let data_start = header + size_of::<u64>();
-        let mut tensors = BTreeMap::new();
-        for (name, info) in metadata.tensors() {
-            let (start, end) = info.data_offsets;
-            let inside = data_start
-                .checked_add(end)
-                .is_some_and(|end| end <= file.len());
-            if start > end || !inside {
-                return Err(not_safetensors(format!("tensor {name} lies outside it")));
-            }
-            let span = Span {
-                shape: info.shape.clone(),
-                dtype: info.dtype,
-                offset: data_start + start,
-                bytes: end - start,
-            };
-            tensors.insert(name, span);
-        }
+        let tensors = spans(path, &file)?;
         Ok(Self { file, tensors })
     }
+}
+
+/// The table of tensors of a file's bytes.
+pub(crate) fn spans(path: &Path, file: &[u8]) -> Result<BTreeMap<String, Span>, WeightsError> {
+    let not_safetensors =
+        |why: String| WeightsError::malformed(path, format!("not a whole safetensors file: {why}"));
+    let (header, metadata) =
+        SafeTensors::read_metadata(file).map_err(|e| not_safetensors(e.to_string()))?;
+    let data_start = header + size_of::<u64>();
+    let mut tensors = BTreeMap::new();
+    for (name, info) in metadata.tensors() {
+        let (start, end) = info.data_offsets;
+        let inside = data_start
+            .checked_add(end)
+            .is_some_and(|end| end <= file.len());
+        if start > end || !inside {
+            return Err(not_safetensors(format!("tensor {name} lies outside it")));
+        }
+        let span = Span {
+            shape: info.shape.clone(),
+            dtype: info.dtype,
+            offset: data_start + start,
+            bytes: end - start,
+        };
+        tensors.insert(name, span);
+    }
+    Ok(tensors)
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Adapter, AdapterConfig, CONFIG, Factors, HostTensor, PREFIX, WEIGHTS, config_json};
+use super::{
+    Adapter, AdapterConfig, AdapterFiles, CONFIG, Factors, HostTensor, PREFIX, WEIGHTS, config_json,
+};
 use crate::error::{TensorProblem, WeightsError};
-use crate::safetensors_file::SafetensorsFile;
+use crate::mapped::MappedFile;
+use crate::safetensors_file::spans;
 
 /// Reads a PEFT folder. Half-precision tensors are widened; names, shapes and ranks are checked
 /// against each other and against the settings.
@@ -19,11 +22,24 @@ pub fn read_adapter(dir: &Path) -> Result<Adapter, WeightsError> {
         let problem = format!("only a pickled adapter_model.bin is there; save it as {WEIGHTS}");
         return Err(WeightsError::malformed(dir, problem));
     }
+    assemble(config, &path, &MappedFile::open(&path)?)
+}
+
+/// Reads an adapter from the bytes of its two files; `origin` stands for them in messages.
+///
+/// # Errors
+/// As [`read_adapter`].
+pub fn decode_adapter(origin: &Path, files: &AdapterFiles) -> Result<Adapter, WeightsError> {
+    let config = config_json::parse(&origin.join(CONFIG), &files.config)?;
+    assemble(config, &origin.join(WEIGHTS), &files.weights)
+}
+
+fn assemble(config: AdapterConfig, path: &Path, weights: &[u8]) -> Result<Adapter, WeightsError> {
     let mut parts: BTreeMap<String, Parts> = BTreeMap::new();
     let mut saved = BTreeMap::new();
-    for (name, tensor) in read_tensors(&path)? {
+    for (name, tensor) in read_tensors(path, weights)? {
         let fail =
-            |why: &str| WeightsError::tensor(&path, &name, TensorProblem::Storage(why.to_owned()));
+            |why: &str| WeightsError::tensor(path, &name, TensorProblem::Storage(why.to_owned()));
         let inner = name.strip_prefix(PREFIX);
         let inner = inner.ok_or_else(|| fail("its name does not begin with base_model.model."))?;
         match Part::of(inner) {
@@ -43,7 +59,7 @@ pub fn read_adapter(dir: &Path) -> Result<Adapter, WeightsError> {
     }
     let mut modules = BTreeMap::new();
     for (module, parts) in parts {
-        let factors = parts.into_factors(&path, &module, &config)?;
+        let factors = parts.into_factors(path, &module, &config)?;
         modules.insert(module, factors);
     }
     Ok(Adapter {
@@ -53,16 +69,12 @@ pub fn read_adapter(dir: &Path) -> Result<Adapter, WeightsError> {
     })
 }
 
-fn read_tensors(path: &Path) -> Result<BTreeMap<String, HostTensor>, WeightsError> {
-    let opened = SafetensorsFile::open(path)?;
+fn read_tensors(path: &Path, file: &[u8]) -> Result<BTreeMap<String, HostTensor>, WeightsError> {
     let mut tensors = BTreeMap::new();
-    for (name, span) in opened.tensors {
+    for (name, span) in spans(path, file)? {
         let encoding = span.encoding(path, &name)?;
         let mut data = vec![0.0; span.shape.iter().product()];
-        encoding.decode(
-            &opened.file[span.offset..span.offset + span.bytes],
-            &mut data,
-        );
+        encoding.decode(&file[span.offset..span.offset + span.bytes], &mut data);
         tensors.insert(
             name,
             HostTensor {

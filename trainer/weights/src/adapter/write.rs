@@ -24,15 +24,40 @@ pub fn check_adapter_destination(dir: &Path) -> Result<(), WeightsError> {
 pub fn write_adapter(dir: &Path, adapter: &Adapter) -> Result<(), WeightsError> {
     let settings = adapter.config.check();
     settings.map_err(|(key, problem)| WeightsError::setting(&dir.join(CONFIG), key, problem))?;
-    let tensors = collect_tensors(dir, adapter)?;
+    let files = encode(dir, adapter)?;
     let staged = StagedFolder::create(dir, is_ours)?;
-    let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    let bytes = safetensors::serialize(tensors, Some(metadata))
-        .map_err(|e| WeightsError::malformed(&dir.join(WEIGHTS), e.to_string()))?;
-    staged.write(WEIGHTS, &bytes)?;
-    staged.write(CONFIG, config_json::render(&adapter.config).as_bytes())?;
+    staged.write(WEIGHTS, &files.weights)?;
+    staged.write(CONFIG, &files.config)?;
     staged.write(CARD, card(adapter).as_bytes())?;
     staged.commit()
+}
+
+/// The two files that make an adapter, as bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdapterFiles {
+    /// `adapter_model.safetensors`.
+    pub weights: Vec<u8>,
+    /// `adapter_config.json`.
+    pub config: Vec<u8>,
+}
+
+/// The files that [`write_adapter`] would write.
+///
+/// # Errors
+/// Factors that do not have their own shape.
+pub fn encode_adapter(adapter: &Adapter) -> Result<AdapterFiles, WeightsError> {
+    encode(Path::new(""), adapter)
+}
+
+fn encode(dir: &Path, adapter: &Adapter) -> Result<AdapterFiles, WeightsError> {
+    let tensors = collect_tensors(dir, adapter)?;
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    let weights = safetensors::serialize(tensors, Some(metadata))
+        .map_err(|e| WeightsError::malformed(&dir.join(WEIGHTS), e.to_string()))?;
+    Ok(AdapterFiles {
+        weights,
+        config: config_json::render(&adapter.config).into_bytes(),
+    })
 }
 
 type NamedBytes = (String, Vec<usize>, Vec<u8>);
@@ -80,9 +105,12 @@ fn collect_tensors(
 }
 
 fn to_bytes(data: &[f32]) -> Vec<u8> {
-    data.iter()
-        .flat_map(|number| number.to_le_bytes())
-        .collect()
+    let mut bytes = Vec::with_capacity(size_of_val(data));
+    // In chunks: the compiler makes a plain copy of them where numbers are little-endian.
+    for chunk in data.chunks(256) {
+        bytes.extend(chunk.iter().flat_map(|number| number.to_le_bytes()));
+    }
+    bytes
 }
 
 struct OwnedTensor {
