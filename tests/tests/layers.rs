@@ -8,13 +8,17 @@ use serde_json::Value;
 
 /// Our crates, and those of ours that each may depend on. Arrows point down only.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("schliff", &["schliff-agent", "schliff-spec"]),
+    (
+        "schliff",
+        &["schliff-agent", "schliff-registry", "schliff-spec"],
+    ),
     ("schliff-agent", &["schliff-collective", "schliff-spec"]),
     (
         "schliff-trainer",
         &[
             "schliff-collective",
             "schliff-data",
+            "schliff-registry",
             "schliff-weights",
             "schliff-spec",
         ],
@@ -22,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("schliff-collective", &["schliff-spec"]),
     ("schliff-data", &["schliff-spec"]),
     ("schliff-weights", &[]),
+    ("schliff-registry", &["schliff-spec"]),
     ("schliff-spec", &[]),
     ("schliff-tests", &["schliff-spec"]),
 ];

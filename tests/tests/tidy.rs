@@ -287,6 +287,7 @@ fn files_named_in_documents_exist() {
         "docs/",
         "launcher/",
         "reference/",
+        "registry/",
         "spec/",
         "tests/",
         "trainer/",

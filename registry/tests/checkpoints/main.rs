@@ -1,0 +1,5 @@
+//! Checkpoints on stores: one suite that every kind of store passes, and what happens when a store
+//! fails, lies, or comes back.
+
+mod desk;
+mod suite;
