@@ -167,6 +167,9 @@ impl Generation {
 
     fn ended(&mut self, rank: usize, ending: Ending, now_ms: u64) {
         let member = &mut self.members[rank];
+        if member.ending.is_some() {
+            return;
+        }
         member.ending = Some(ending);
         self.watch.over(rank);
         match member.conversation.end().cloned() {

@@ -25,6 +25,18 @@ pub struct Trainer {
     pub gpus: bool,
 }
 
+/// Ranks that can be started, signalled and reaped, wherever they are.
+pub(crate) trait Ranks {
+    /// Starts all ranks of a generation, one for each request; none of an older one is left.
+    fn start(&mut self, generation: u64, requests: Vec<Request>) -> io::Result<()>;
+    /// Signals a rank; SIGKILL ends all that it started, too.
+    fn signal(&self, rank: usize, signal: i32);
+    /// Looks at news on their way to the supervisor.
+    fn look_at(&mut self, input: &Input);
+    /// Supervision is over, with this exit code.
+    fn over(&mut self, _exit: i32) {}
+}
+
 /// The ranks of this node.
 pub(crate) struct Hands {
     trainer: Trainer,
@@ -55,8 +67,8 @@ impl Hands {
         }
     }
 
-    /// Starts a rank for each request, the first with number `first_rank`.
-    pub(crate) fn start(
+    /// Starts the ranks of this node, the first with number `first_rank`.
+    pub(crate) fn start_from(
         &mut self,
         generation: u64,
         first_rank: usize,
@@ -80,19 +92,23 @@ impl Hands {
         }
         Ok(())
     }
+}
 
-    /// Signals a rank of this node; others are none of its business.
-    pub(crate) fn signal(&self, rank: usize, signal: i32) {
-        let local = rank
-            .checked_sub(self.first_rank)
-            .and_then(|local| self.ranks.get(local));
-        if let (Some(rank), Some(signal)) = (local, Signal::from_named_raw(signal)) {
+impl Ranks for Hands {
+    fn start(&mut self, generation: u64, requests: Vec<Request>) -> io::Result<()> {
+        self.start_from(generation, 0, &requests)
+    }
+
+    fn signal(&self, rank: usize, signal: i32) {
+        let local = rank.checked_sub(self.first_rank);
+        let rank = local.and_then(|local| self.ranks.get(local));
+        if let (Some(rank), Some(signal)) = (rank, Signal::from_named_raw(signal)) {
             rank.signal(signal);
         }
     }
 
-    /// Looks at news on their way to the supervisor: an ended rank is reaped.
-    pub(crate) fn look_at(&mut self, input: &Input) {
+    /// An ended rank is reaped.
+    fn look_at(&mut self, input: &Input) {
         if let Input::Rank {
             generation,
             rank,
@@ -108,7 +124,7 @@ impl Hands {
 }
 
 /// The cores that this process may run on.
-fn allowed_cores() -> Vec<usize> {
+pub(crate) fn allowed_cores() -> Vec<usize> {
     let allowed = rustix::thread::sched_getaffinity(None);
     allowed.map_or_else(
         |_| Vec::new(),

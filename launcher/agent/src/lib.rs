@@ -11,18 +11,27 @@
 pub mod binding;
 pub mod cause;
 pub mod conversation;
+pub mod follower;
 pub mod generation;
 pub mod limits;
 pub mod outcome;
+pub mod place;
+pub mod port;
 pub mod restart;
 pub mod shell;
 pub mod supervisor;
 pub mod watch;
 
+mod control;
 mod hands;
+mod hosts;
 mod log;
 mod meeting;
+mod mpi;
+mod nodes;
 mod rank;
 mod signals;
+mod wish;
 
 pub use hands::Trainer;
+pub use mpi::MPIRUN;

@@ -48,6 +48,18 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The exit code that says it.
+    pub fn exit(&self) -> ExitCode {
+        match self {
+            Self::Done { exit, .. } | Self::Failed { exit, .. } => *exit,
+            Self::Breach(_) => ExitCode::Bug,
+            Self::Lost { .. } | Self::Absent { .. } => ExitCode::GroupLost,
+            Self::Stopped(stopped) => stopped.exit,
+        }
+    }
+}
+
 /// An end that the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {

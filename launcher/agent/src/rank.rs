@@ -8,7 +8,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 
@@ -48,55 +48,50 @@ impl Post {
     }
 }
 
-/// A running rank.
-pub(crate) struct Rank {
+/// A child process that dies with this one.
+pub(crate) struct Launched {
     child: Child,
-    /// Kept open: its end of file tells an orphan to stop.
-    _input: ChildStdin,
     reaped: bool,
 }
 
-impl Rank {
-    /// Starts `command` bound as told and hands it the request. To be called from a thread that
-    /// lives as long as the rank shall.
-    pub(crate) fn start(
-        mut command: Command,
-        binding: &Binding,
-        request: &Request,
-        (post, log): (Post, Option<Log>),
-    ) -> io::Result<Self> {
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .envs(
-                binding
-                    .environment
-                    .iter()
-                    .map(|(name, value)| (name, value)),
-            )
-            .process_group(0);
-        bind(&mut command, &binding.cores);
-        let mut child = command.spawn()?;
-        let (Some(mut input), Some(output), Some(words)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return Err(io::Error::other("it was started without its pipes"));
-        };
-        let readers = [
-            forward(output, post.clone(), None, News::Line),
-            forward(words, post.clone(), log, News::Words),
-        ];
-        announce_end(Pid::from_child(&child), readers, post);
-        let mut line = serde_json::to_string(request)?;
-        line.push('\n');
-        // A rank that is already dead says so by its exit status, not by this pipe.
-        let _ = input.write_all(line.as_bytes());
+impl Launched {
+    /// Starts `command` on these cores, or on all where there are none. To be called from a thread
+    /// that lives as long as the process shall.
+    pub(crate) fn start(mut command: Command, cores: &[usize]) -> io::Result<Self> {
+        command.stderr(Stdio::piped()).process_group(0);
+        bind(&mut command, cores);
         Ok(Self {
-            child,
-            _input: input,
+            child: command.spawn()?,
             reaped: false,
         })
+    }
+
+    /// Its standard error.
+    pub(crate) fn words(&mut self) -> io::Result<ChildStderr> {
+        self.child.stderr.take().ok_or_else(missing_pipe)
+    }
+
+    /// Calls `then` once it has ended, leaving it for its owner to reap.
+    pub(crate) fn at_end(&self, then: impl FnOnce(Ending) + Send + 'static) {
+        let pid = Pid::from_child(&self.child);
+        thread::spawn(move || {
+            let ended = loop {
+                match waitid(
+                    WaitId::Pid(pid),
+                    WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
+                ) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    ended => break ended,
+                }
+            };
+            // What it started could hold its pipes open. The dead process still holds its number.
+            let _ = kill_process_group(pid, Signal::KILL);
+            let ending = ended.ok().flatten().map(|status| Ending {
+                code: status.exit_status(),
+                signal: status.terminating_signal(),
+            });
+            then(ending.unwrap_or_default());
+        });
     }
 
     /// Sends it a signal; SIGKILL ends all that it started, too.
@@ -119,12 +114,73 @@ impl Rank {
     }
 }
 
-impl Drop for Rank {
+impl Drop for Launched {
     fn drop(&mut self) {
         if !self.reaped {
             self.signal(Signal::KILL);
             self.reap();
         }
+    }
+}
+
+fn missing_pipe() -> io::Error {
+    io::Error::other("it was started without its pipes")
+}
+
+/// A running rank.
+pub(crate) struct Rank {
+    process: Launched,
+    /// Kept open: its end of file tells an orphan to stop.
+    _input: ChildStdin,
+}
+
+impl Rank {
+    /// Starts `command` bound as told and hands it the request, as [`Launched::start`] does.
+    pub(crate) fn start(
+        mut command: Command,
+        binding: &Binding,
+        request: &Request,
+        (post, log): (Post, Option<Log>),
+    ) -> io::Result<Self> {
+        let environment = binding.environment.iter();
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .envs(environment.map(|(name, value)| (name, value)));
+        let mut process = Launched::start(command, &binding.cores)?;
+        let words = process.words()?;
+        let pipes = (process.child.stdin.take(), process.child.stdout.take());
+        let (Some(mut input), Some(output)) = pipes else {
+            return Err(missing_pipe());
+        };
+        let readers = [
+            forward(output, post.clone(), None, News::Line),
+            forward(words, post.clone(), log, News::Words),
+        ];
+        process.at_end(move |ending| {
+            for reader in readers {
+                let _ = reader.join();
+            }
+            post.send(News::Ended(ending));
+        });
+        let mut line = serde_json::to_string(request)?;
+        line.push('\n');
+        // A rank that is already dead says so by its exit status, not by this pipe.
+        let _ = input.write_all(line.as_bytes());
+        Ok(Self {
+            process,
+            _input: input,
+        })
+    }
+
+    /// Sends it a signal; SIGKILL ends all that it started, too.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Takes its exit status from the system, once its end was told.
+    pub(crate) fn reap(&mut self) {
+        self.process.reap();
     }
 }
 
@@ -175,32 +231,4 @@ fn forward(
             line.clear();
         }
     })
-}
-
-/// Tells the end of a process after all that it said, leaving it for its owner to reap.
-fn announce_end(pid: Pid, readers: [JoinHandle<()>; 2], post: Post) {
-    thread::spawn(move || {
-        let ended = loop {
-            match waitid(
-                WaitId::Pid(pid),
-                WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-            ) {
-                Err(rustix::io::Errno::INTR) => {}
-                ended => break ended,
-            }
-        };
-        // What it started could hold its pipes open. The dead process still holds its number.
-        let _ = kill_process_group(pid, Signal::KILL);
-        for reader in readers {
-            let _ = reader.join();
-        }
-        let ending = ended
-            .ok()
-            .flatten()
-            .map_or_else(Ending::default, |status| Ending {
-                code: status.exit_status(),
-                signal: status.terminating_signal(),
-            });
-        post.send(News::Ended(ending));
-    });
 }

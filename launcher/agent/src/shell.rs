@@ -1,9 +1,9 @@
 //! Carries messages to the supervisor and does what it says.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use schliff_spec::event::Event;
@@ -13,9 +13,11 @@ use schliff_spec::request::{Request, Start};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use thiserror::Error;
 
-use crate::hands::{Hands, Trainer};
+use crate::hands::{Hands, Ranks, Trainer};
 use crate::limits::Limits;
 use crate::meeting::Meeting;
+use crate::mpi::{MPIRUN, MpiRanks};
+use crate::nodes::NodeRanks;
 use crate::outcome::Outcome;
 use crate::restart::Budget;
 use crate::signals::Forwarding;
@@ -40,6 +42,14 @@ pub enum ShellError {
     /// Signals cannot be caught.
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
+    /// The leader of the nodes was never there.
+    #[error("cannot reach the leader at {leader}")]
+    Leader {
+        /// Where it was looked for.
+        leader: String,
+        /// Why.
+        source: io::Error,
+    },
     /// Ranks cannot meet.
     #[error("cannot open a meeting point for the ranks")]
     Meeting(#[source] io::Error),
@@ -55,7 +65,7 @@ pub trait Listener {
     fn tell(&mut self, text: &str);
 }
 
-/// Training by several ranks on this machine.
+/// Training by several ranks.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The job.
@@ -68,6 +78,8 @@ pub struct Run {
     pub collective: CollectiveKind,
     /// Ranks.
     pub ranks: usize,
+    /// Nodes, in even shares of ranks.
+    pub nodes: usize,
     /// Restarts without progress in between.
     pub max_restarts: u32,
     /// Time limits.
@@ -75,6 +87,31 @@ pub struct Run {
 }
 
 impl Run {
+    /// Ranks on each node.
+    pub fn ranks_per_node(&self) -> usize {
+        (self.ranks / self.nodes.max(1)).max(1)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            ranks: self.ranks,
+            nodes: self.nodes,
+            limits: self.limits,
+            budget: Budget::of(self.max_restarts),
+            only_term: false,
+        }
+    }
+
+    /// What all ranks are asked for.
+    fn requests(&self, attempt: Attempt, meeting: Option<&Meeting>) -> Vec<Request> {
+        if let Some(meeting) = meeting {
+            meeting.expect(attempt.generation, self.ranks);
+        }
+        (0..self.ranks)
+            .map(|rank| self.request(rank, attempt, meeting))
+            .collect()
+    }
+
     /// What rank `rank` is asked for.
     fn request(&self, rank: usize, attempt: Attempt, meeting: Option<&Meeting>) -> Request {
         let start = match (&self.start, attempt.committed) {
@@ -89,8 +126,8 @@ impl Run {
             place: Place {
                 rank,
                 world_size: self.ranks,
-                local_rank: rank,
-                local_world_size: self.ranks,
+                local_rank: rank % self.ranks_per_node(),
+                local_world_size: self.ranks_per_node(),
                 generation: attempt.generation,
                 collective: self.collective,
                 rendezvous: meeting.map(|meeting| meeting.invitation(LOCAL)),
@@ -110,7 +147,7 @@ struct Attempt {
     committed: bool,
 }
 
-/// Trains, and starts lost groups again.
+/// Trains on this machine, and starts lost groups again.
 ///
 /// # Errors
 /// Supervision could not begin; what happens to ranks is in the [`Outcome`].
@@ -119,26 +156,58 @@ pub fn run(
     trainer: Trainer,
     listener: &mut dyn Listener,
 ) -> Result<Outcome, ShellError> {
-    let settings = Settings {
-        ranks: run.ranks,
-        nodes: 1,
-        limits: run.limits,
-        budget: Budget::of(run.max_restarts),
-        only_term: false,
-    };
+    let is_mpi = run.collective == CollectiveKind::Mpi;
     let meeting = match run.ranks {
-        1 => None,
+        1 if !is_mpi => None,
         _ => Some(Meeting::open(LOCAL).map_err(ShellError::Meeting)?),
     };
-    let mut shell = Shell::new(settings, trainer)?;
-    shell.supervise(listener, |attempt| {
-        if let Some(meeting) = &meeting {
-            meeting.expect(attempt.generation, run.ranks);
+    let program = match is_mpi {
+        true => PathBuf::from(MPIRUN),
+        false => trainer.program.clone(),
+    };
+    let mut shell = Shell::new(run.settings(), program, |outbox| match &meeting {
+        Some(meeting) if is_mpi => {
+            let host = SocketAddr::new(LOCAL, 0);
+            let ranks = MpiRanks::new(trainer, host, meeting.secret(), outbox);
+            Ok(Box::new(ranks.map_err(ShellError::Meeting)?))
         }
-        (0..run.ranks)
-            .map(|rank| run.request(rank, attempt, meeting.as_ref()))
-            .collect()
-    })
+        _ => Ok(Box::new(Hands::new(trainer, outbox))),
+    })?;
+    shell.supervise(listener, |attempt| run.requests(attempt, meeting.as_ref()))
+}
+
+/// Where the leader of several nodes is found.
+#[derive(Clone, Debug)]
+pub struct Lead {
+    /// Addresses of its door; the first that is free is taken.
+    pub addresses: Vec<SocketAddr>,
+    /// Where it and ranks of its node listen.
+    pub listen: IpAddr,
+    /// The file with the job's secret; made, and removed at the end, where it is absent.
+    pub secret_file: PathBuf,
+}
+
+/// Trains on several nodes, this one leading.
+///
+/// # Errors
+/// As [`run`].
+pub fn lead(
+    run: &Run,
+    lead: &Lead,
+    trainer: Trainer,
+    listener: &mut dyn Listener,
+) -> Result<Outcome, ShellError> {
+    let meeting = Meeting::open_at(lead.listen, &lead.secret_file).map_err(ShellError::Meeting)?;
+    let program = trainer.program.clone();
+    let mut shell = Shell::new(run.settings(), program, |outbox| {
+        let own = Hands::new(trainer, outbox.clone());
+        let shares = (run.nodes, run.ranks_per_node());
+        let places = (lead.addresses.as_slice(), lead.listen);
+        let (secret, _) = meeting.secret();
+        let ranks = NodeRanks::open(own, shares, places, (secret, outbox));
+        Ok(Box::new(ranks.map_err(ShellError::Meeting)?))
+    })?;
+    shell.supervise(listener, |attempt| run.requests(attempt, Some(&meeting)))
 }
 
 /// Lets one trainer answer one request, however long it takes.
@@ -157,15 +226,18 @@ pub fn ask(
         budget: Budget::of(0),
         only_term: true,
     };
-    let mut shell = Shell::new(settings, trainer)?;
+    let program = trainer.program.clone();
+    let mut shell = Shell::new(settings, program, |outbox| {
+        Ok(Box::new(Hands::new(trainer, outbox)))
+    })?;
     shell.supervise(listener, |_| vec![request.clone()])
 }
 
 struct Shell {
     settings: Settings,
-    hands: Hands,
+    ranks: Box<dyn Ranks>,
     program: PathBuf,
-    inbox: std::sync::mpsc::Receiver<Input>,
+    inbox: Receiver<Input>,
     /// Kept, so that the inbox never ends.
     _outbox: SyncSender<Input>,
     /// In place before any rank is, so that no signal falls between the two.
@@ -173,17 +245,21 @@ struct Shell {
 }
 
 impl Shell {
-    fn new(settings: Settings, trainer: Trainer) -> Result<Self, ShellError> {
+    fn new(
+        settings: Settings,
+        program: PathBuf,
+        ranks: impl FnOnce(SyncSender<Input>) -> Result<Box<dyn Ranks>, ShellError>,
+    ) -> Result<Self, ShellError> {
         let (outbox, inbox) = sync_channel(IN_FLIGHT);
         let signals: &[i32] = match settings.only_term {
             true => &[SIGINT, SIGTERM],
             false => &[SIGINT, SIGTERM, SIGUSR1, SIGUSR2],
         };
-        let signals = Forwarding::start(signals, outbox.clone()).map_err(ShellError::Signals)?;
+        let signals = Forwarding::start(0, signals, outbox.clone()).map_err(ShellError::Signals)?;
         Ok(Self {
             settings,
-            program: trainer.program.clone(),
-            hands: Hands::new(trainer, outbox.clone()),
+            program,
+            ranks: ranks(outbox.clone())?,
             inbox,
             _outbox: outbox,
             _signals: signals,
@@ -200,12 +276,14 @@ impl Shell {
         let mut supervisor = Supervisor::new(self.settings, now_ms());
         let mut input = Input::Tick;
         loop {
-            self.hands.look_at(&input);
+            self.ranks.look_at(&input);
             for action in supervisor.step(input, now_ms()) {
                 self.act(action, listener, &requests)?;
             }
             if let Some(outcome) = supervisor.outcome() {
-                return Ok(outcome.clone());
+                let outcome = outcome.clone();
+                self.ranks.over(outcome.exit().code());
+                return Ok(outcome);
             }
             input = match self.inbox.recv_timeout(TICK) {
                 Ok(input) => input,
@@ -229,13 +307,13 @@ impl Shell {
                     generation,
                     committed,
                 };
-                let started = self.hands.start(generation, 0, &requests(attempt));
+                let started = self.ranks.start(generation, requests(attempt));
                 return started.map_err(|source| ShellError::Start {
                     program: self.program.clone(),
                     source,
                 });
             }
-            Action::Signal { rank, signal } => self.hands.signal(rank, signal),
+            Action::Signal { rank, signal } => self.ranks.signal(rank, signal),
             Action::Show { rank, event } => listener.event(rank, &event),
             Action::Words { rank, line } => listener.words(rank, &line),
             Action::Tell(text) => listener.tell(&text),

@@ -13,12 +13,16 @@ pub(crate) struct Forwarding(Handle);
 
 impl Forwarding {
     /// Forwards `signals` to `outbox` from now on.
-    pub(crate) fn start(signals: &[i32], outbox: SyncSender<Input>) -> io::Result<Self> {
+    pub(crate) fn start(
+        node: usize,
+        signals: &[i32],
+        outbox: SyncSender<Input>,
+    ) -> io::Result<Self> {
         let mut signals = Signals::new(signals)?;
         let handle = signals.handle();
         thread::spawn(move || {
             for signal in signals.forever() {
-                if outbox.send(Input::Signal(signal)).is_err() {
+                if outbox.send(Input::Signal { node, signal }).is_err() {
                     return;
                 }
             }

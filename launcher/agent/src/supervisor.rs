@@ -9,13 +9,14 @@ use std::collections::BTreeSet;
 
 use schliff_spec::event::Event;
 use schliff_spec::exit::ExitCode;
-use signal_hook::consts::{SIGINT, SIGKILL, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGKILL, SIGTERM};
 
 use crate::cause::{Cause, Ending, Trouble};
 use crate::generation::{Generation, News, Standing};
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Stopped};
 use crate::restart::{Budget, Decision, Restarts};
+use crate::wish::Wish;
 
 /// The watcher did not run for longer than this: what it missed is nobody's fault.
 const ASLEEP_MS: u64 = 2_000;
@@ -47,8 +48,13 @@ pub enum Input {
         /// What is heard.
         news: News,
     },
-    /// This process got a signal.
-    Signal(i32),
+    /// A node's agent got a signal.
+    Signal {
+        /// The node.
+        node: usize,
+        /// The signal.
+        signal: i32,
+    },
     /// A node's agent is there.
     NodeJoined(usize),
     /// A node's agent is gone.
@@ -121,18 +127,6 @@ enum Phase {
     Over(Outcome),
 }
 
-/// What the user asked for by signals.
-#[derive(Debug, Default)]
-struct Wish {
-    /// The first signal that asked to stop.
-    stop: Option<i32>,
-    interrupts: u32,
-    aborted: bool,
-    /// Signals to forward, in order, and how many of them each rank got.
-    forward: Vec<i32>,
-    delivered: Vec<usize>,
-}
-
 impl Supervisor {
     /// Begins at `now_ms`; the first generation starts with the first tick after all nodes joined.
     /// Node 0 is this one.
@@ -146,7 +140,7 @@ impl Supervisor {
             number: 0,
             restarts: Restarts::new(settings.budget),
             absent: (1..settings.nodes).collect(),
-            wish: Wish::default(),
+            wish: Wish::new(settings.only_term),
             committed: None,
             resumed: None,
             last_ms: now_ms,
@@ -178,7 +172,10 @@ impl Supervisor {
                 news,
             } if generation + 1 == self.number => self.rank(rank, news, &mut actions),
             Input::Rank { .. } | Input::Tick => {}
-            Input::Signal(signal) => self.signal(signal, &mut actions),
+            Input::Signal { node, signal } => {
+                let told = self.wish.hear(node, signal);
+                actions.extend(told.map(|told| Action::Tell(told.to_owned())));
+            }
             Input::NodeJoined(node) => {
                 self.absent.remove(&node);
             }
@@ -227,52 +224,13 @@ impl Supervisor {
         }
     }
 
-    fn signal(&mut self, signal: i32, actions: &mut Vec<Action>) {
-        let stops = [SIGINT, SIGTERM, SIGUSR1].contains(&signal);
-        let aborts = match signal {
-            SIGINT => {
-                self.wish.interrupts > 0 || self.settings.only_term && self.wish.stop.is_some()
-            }
-            SIGTERM => self.settings.only_term && self.wish.stop.is_some(),
-            _ => false,
-        };
-        if signal == SIGINT {
-            self.wish.interrupts += 1;
-        }
-        if aborts {
-            self.wish.aborted = true;
-            return;
-        }
-        if stops {
-            let told = match signal {
-                SIGINT => "stopping after this step; press again to abort",
-                SIGTERM if self.settings.only_term => {
-                    "stopping after this step; press again to abort"
-                }
-                _ => "stopping at the next step boundary",
-            };
-            if self.wish.stop.is_none() {
-                actions.push(Action::Tell(told.to_owned()));
-            }
-            self.wish.stop.get_or_insert(signal);
-        }
-        let forwarded = if self.settings.only_term {
-            SIGTERM
-        } else {
-            signal
-        };
-        if !stops || !self.wish.forward.contains(&forwarded) {
-            self.wish.forward.push(forwarded);
-        }
-    }
-
     /// Moves on as far as what is known allows.
     fn advance(&mut self, actions: &mut Vec<Action>) {
         let now_ms = self.last_ms;
         match &mut self.phase {
             Phase::Running(generation) => {
                 generation.tick(now_ms);
-                if self.wish.aborted || *generation.standing() != Standing::Going {
+                if self.wish.aborted() || *generation.standing() != Standing::Going {
                     self.end_generation(actions);
                     self.advance(actions);
                 } else {
@@ -286,7 +244,7 @@ impl Supervisor {
                 if generation.all_ended() {
                     self.conclude(actions);
                     self.advance(actions);
-                } else if kill_at_ms.is_some_and(|at| self.wish.aborted || now_ms >= at) {
+                } else if kill_at_ms.is_some_and(|at| self.wish.aborted() || now_ms >= at) {
                     *kill_at_ms = None;
                     self.signal_all(SIGKILL, actions);
                 }
@@ -296,7 +254,7 @@ impl Supervisor {
                 give_up_ms,
             } => {
                 let (until_ms, give_up_ms) = (*until_ms, *give_up_ms);
-                if self.wish.stop.is_some() {
+                if self.wish.stop().is_some() {
                     self.phase = Phase::Over(Outcome::Stopped(self.stopped(None)));
                 } else if self.absent.is_empty() && now_ms >= until_ms {
                     self.start(actions);
@@ -312,7 +270,7 @@ impl Supervisor {
     fn start(&mut self, actions: &mut Vec<Action>) {
         let Settings { ranks, limits, .. } = self.settings;
         self.phase = Phase::Running(Generation::new(ranks, limits, self.last_ms));
-        self.wish.delivered = vec![0; ranks];
+        self.wish.begin(ranks);
         actions.push(Action::Start {
             generation: self.number,
             committed: self.committed.is_some(),
@@ -326,12 +284,10 @@ impl Supervisor {
         let Phase::Running(generation) = &self.phase else {
             return;
         };
-        for (rank, delivered) in self.wish.delivered.iter_mut().enumerate() {
+        for rank in 0..self.settings.ranks {
             if generation.greeted(rank) && generation.runs(rank) {
-                for &signal in &self.wish.forward[*delivered..] {
-                    actions.push(Action::Signal { rank, signal });
-                }
-                *delivered = self.wish.forward.len();
+                let signals = self.wish.undelivered(rank).into_iter();
+                actions.extend(signals.map(|signal| Action::Signal { rank, signal }));
             }
         }
     }
@@ -353,7 +309,7 @@ impl Supervisor {
         let Phase::Running(generation) = std::mem::replace(&mut self.phase, over) else {
             return;
         };
-        let at_once = self.wish.aborted
+        let at_once = self.wish.aborted()
             || matches!(
                 generation.standing(),
                 Standing::Breach(_) | Standing::Done(_)
@@ -389,13 +345,13 @@ impl Supervisor {
             (_, Standing::Breach(breach)) => Outcome::Breach(breach),
             (Some(result), _) | (None, Standing::Done(result)) => {
                 let code = generation.ending(0).and_then(|ending| ending.code);
-                let exit = done(&result, code, self.wish.stop.is_some());
+                let exit = done(&result, code, self.wish.stop().is_some());
                 Outcome::Done { result, exit }
             }
-            _ if self.wish.aborted => Outcome::Stopped(self.stopped(None)),
+            _ if self.wish.aborted() => Outcome::Stopped(self.stopped(None)),
             (None, Standing::Failed { rank, failure }) => Outcome::Failed {
                 rank,
-                exit: failed(failure.exit, self.wish.stop.is_some()),
+                exit: failed(failure.exit, self.wish.stop().is_some()),
                 failure,
             },
             (None, Standing::Lost(cause)) => match self.lost(&generation, cause, actions) {
@@ -415,7 +371,7 @@ impl Supervisor {
         cause: Cause,
         actions: &mut Vec<Action>,
     ) -> Option<Outcome> {
-        if self.wish.stop.is_some() {
+        if self.wish.stop().is_some() {
             return Some(Outcome::Stopped(self.stopped(Some(cause))));
         }
         match self.restarts.lost(from.step()) {
@@ -455,15 +411,13 @@ impl Supervisor {
     }
 
     fn stopped(&self, cause: Option<Cause>) -> Stopped {
-        let asked_for_more = [Some(SIGTERM), Some(SIGUSR1)].contains(&self.wish.stop);
-        let more = asked_for_more && !self.wish.aborted && !self.settings.only_term;
         let exit = match self.safe() {
-            Some(_) if more => ExitCode::MoreToDo,
+            Some(_) if self.wish.asks_for_more() => ExitCode::MoreToDo,
             _ => ExitCode::Interrupted,
         };
         Stopped {
             exit,
-            aborted: self.wish.aborted,
+            aborted: self.wish.aborted(),
             cause,
             committed: self.safe(),
         }

@@ -1,5 +1,6 @@
 //! The command line's grammar and its help texts.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -34,6 +35,9 @@ pub(crate) enum Verb {
     /// Fine-tune as a job file says, and compare with the base model
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Run one node's share of a job: one agent on each node, started by srun or a pod
+    #[command(after_help = AGENT_EXAMPLES)]
+    Agent(AgentArgs),
     /// Validate a job file and print the plan, without training
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
@@ -90,6 +94,9 @@ pub(crate) struct ModelArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) job: JobArgs,
+    /// Ranks that train together: 1, 2, 4, 8 ... [default: nodes * gpus_per_node of the job, else 1]
+    #[arg(long, value_name = "N", help_heading = "Ranks")]
+    pub(crate) ranks: Option<usize>,
     #[command(flatten)]
     pub(crate) group: GroupArgs,
     /// Go on from the newest good checkpoint under a prefix, on any allowed number of ranks
@@ -110,13 +117,52 @@ pub(crate) struct RunArgs {
     pub(crate) output: OutputArgs,
 }
 
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AgentArgs {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    #[command(flatten)]
+    pub(crate) group: GroupArgs,
+    /// Go on from the newest good checkpoint under another prefix than the job's own
+    #[arg(long, value_name = "URI", help_heading = "Job")]
+    pub(crate) resume: Option<String>,
+    /// Folder of the result [default: runs/NAME OF THE JOB]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// This node among others; what is left out is found in the environment.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Place")]
+pub(crate) struct PlaceArgs {
+    /// This node, from 0; node 0 leads
+    #[arg(long, value_name = "I")]
+    pub(crate) node: Option<usize>,
+    /// Nodes of the job
+    #[arg(long, value_name = "N")]
+    pub(crate) nodes: Option<usize>,
+    /// Ranks on each node [default: its GPUs, else gpus_per_node of the job, else 1]
+    #[arg(long, value_name = "K")]
+    pub(crate) ranks_per_node: Option<usize>,
+    /// Node 0's host, and its port where the derived ones do not do
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) leader: Option<String>,
+    /// Address of this node on which its ranks listen to others
+    #[arg(long, value_name = "IP")]
+    pub(crate) listen: Option<IpAddr>,
+    /// The job's secret, on storage that all nodes see; node 0 makes it where it is absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
 /// The ranks of a run, and what becomes of them when one is lost.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Ranks")]
 pub(crate) struct GroupArgs {
-    /// Ranks that train together: 1, 2, 4, 8 ... [default: nodes * gpus_per_node of the job, else 1]
-    #[arg(long, value_name = "N")]
-    pub(crate) ranks: Option<usize>,
     /// How ranks exchange sums: tcp, mpi or nccl
     #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = collective())]
     #[arg(hide_possible_values = true)]
@@ -314,6 +360,14 @@ checkpoints/ where the job names no other place. The adapter is the same for any
 Ctrl-C stops after the step at work and keeps the adapter; a second Ctrl-C stops at once. SIGUSR1
 and SIGTERM stop at a step boundary with a checkpoint and exit code 75; SIGUSR2 takes a checkpoint
 and goes on.";
+
+const AGENT_EXAMPLES: &str = "\
+Examples:
+  srun --ntasks-per-node=1 schliff agent job.toml
+  schliff agent job.toml --node 1 --nodes 2 --leader 10.0.0.1:4711 --secret-file shared/secret
+
+It goes on from the job's own checkpoints where there are any, so that a requeued job needs no other
+command. A lost rank or node ends the group on all nodes; it starts again when all nodes are there.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

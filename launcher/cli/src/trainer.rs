@@ -11,14 +11,18 @@ mod locate;
 mod verdict;
 
 use schliff_agent::Trainer;
-use schliff_agent::shell::{self, Run};
+use schliff_agent::follower::{self, Follower};
+use schliff_agent::shell::{self, Lead, Run};
 use schliff_spec::exit::ExitCode;
+use schliff_spec::place::CollectiveKind;
 use schliff_spec::request::Request;
 use serde_json::Value;
 
-use crate::outcome::CliError;
+use crate::outcome::{CliError, Outcome};
 use crate::progress::Progress;
+use crate::terminal;
 use display::Display;
+use locate::{MPI_TRAINER, TRAINER};
 
 /// The trainer's result. Its form depends on the verb; it is read leniently.
 #[derive(Debug)]
@@ -31,31 +35,54 @@ pub(crate) struct Answer {
 
 /// Lets the trainer do `request`, showing what it reports on `progress`.
 pub(crate) fn ask(request: &Request, progress: &mut Progress) -> Result<Answer, CliError> {
-    let mut display = Display::new(progress, 1);
-    let outcome = shell::ask(request, plain()?, &mut display);
+    let trainer = Trainer {
+        program: locate::find(&TRAINER)?,
+        logs: None,
+        gpus: false,
+    };
+    let mut display = Display::alone(progress);
+    let outcome = shell::ask(request, trainer, &mut display);
     progress.clear();
     verdict::of_verb(outcome?)
 }
 
-/// Lets as many trainers as the run wants do it together.
+/// Lets as many trainers as the run wants do it together on this machine.
 pub(crate) fn run(run: &Run, progress: &mut Progress) -> Result<Answer, CliError> {
-    let resources = run.job.resources.as_ref();
-    let trainer = Trainer {
-        logs: Some(run.out.join("logs")),
-        gpus: resources.is_some_and(|resources| resources.gpus_per_node > Some(0)),
-        ..plain()?
-    };
-    let mut display = Display::new(progress, run.ranks);
+    let trainer = of_run(run)?;
+    let mut display = Display::new(progress, run);
     let outcome = shell::run(run, trainer, &mut display);
     progress.clear();
     verdict::of_run(outcome?, run)
 }
 
-/// The trainer with nothing around it.
-fn plain() -> Result<Trainer, CliError> {
+/// Leads the agents of other nodes.
+pub(crate) fn lead(run: &Run, lead: &Lead, progress: &mut Progress) -> Result<Answer, CliError> {
+    let trainer = of_run(run)?;
+    let mut display = Display::new(progress, run);
+    let outcome = shell::lead(run, lead, trainer, &mut display);
+    progress.clear();
+    verdict::of_run(outcome?, run)
+}
+
+/// Follows the agent of node 0 to the end.
+pub(crate) fn follow(run: &Run, follower: &Follower) -> Outcome {
+    let exit = follower::follow(follower, of_run(run)?)?;
+    if exit == ExitCode::GroupLost {
+        terminal::say(&format!("node {}: the group is lost", follower.node));
+    }
+    Ok(exit)
+}
+
+/// How ranks of a run are started.
+fn of_run(run: &Run) -> Result<Trainer, CliError> {
+    let program = match run.collective {
+        CollectiveKind::Mpi => locate::find(&MPI_TRAINER)?,
+        CollectiveKind::Tcp | CollectiveKind::Nccl => locate::find(&TRAINER)?,
+    };
+    let resources = run.job.resources.as_ref();
     Ok(Trainer {
-        program: locate::trainer()?,
-        logs: None,
-        gpus: false,
+        program,
+        logs: Some(run.out.join("logs")),
+        gpus: resources.is_some_and(|resources| resources.gpus_per_node > Some(0)),
     })
 }

@@ -1,5 +1,6 @@
 //! One module a verb. A verb asks, the trainer answers, the verb prints.
 
+mod agent;
 mod check;
 mod config;
 mod data;
@@ -15,6 +16,7 @@ use crate::outcome::Outcome;
 pub(crate) fn dispatch(verb: Verb) -> Outcome {
     match verb {
         Verb::Run(args) => run::run(args),
+        Verb::Agent(args) => agent::agent(args),
         Verb::Check(args) => check::check(args),
         Verb::Data(args) => data::data(args),
         Verb::Eval(args) => eval::eval(args),

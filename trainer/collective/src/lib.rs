@@ -7,6 +7,7 @@
 //! different generations, jobs or secrets never exchange a byte of data. Absent on purpose:
 //! tensors, devices of other processes, restarts (a new generation makes a new group).
 
+pub mod attach;
 pub mod conformance;
 mod error;
 pub mod rendezvous;

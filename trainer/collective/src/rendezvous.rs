@@ -7,6 +7,7 @@
 //! taken is told why. Absent on purpose: encryption of what ranks say afterwards, and finding the
 //! server, whose address comes with the rank's place.
 
+mod door;
 mod gate;
 mod handshake;
 mod member;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use schliff_spec::place::{CollectiveKind, Place};
 
+pub use door::{Door, call};
 pub use secret::Secret;
 pub use server::Server;
 

@@ -5,29 +5,37 @@
 
 use std::collections::BTreeSet;
 
-use schliff_agent::shell::Listener;
+use schliff_agent::shell::{Listener, Run};
 use schliff_spec::event::Event;
 
 use crate::progress::Progress;
 use crate::terminal;
 
-/// Ranks on this machine belong to this node.
-const NODE: usize = 0;
-
 /// The display of a group.
 pub(super) struct Display<'a> {
     progress: &'a mut Progress,
     ranks: usize,
+    ranks_per_node: usize,
     warnings: BTreeSet<String>,
 }
 
 impl<'a> Display<'a> {
-    /// Shows `ranks` ranks on `progress`.
-    pub(super) fn new(progress: &'a mut Progress, ranks: usize) -> Self {
+    /// Shows one process that trains nothing.
+    pub(super) fn alone(progress: &'a mut Progress) -> Self {
         Self {
             progress,
-            ranks,
+            ranks: 1,
+            ranks_per_node: 1,
             warnings: BTreeSet::new(),
+        }
+    }
+
+    /// Shows the ranks of a run.
+    pub(super) fn new(progress: &'a mut Progress, run: &Run) -> Self {
+        Self {
+            ranks: run.ranks,
+            ranks_per_node: run.ranks_per_node(),
+            ..Self::alone(progress)
         }
     }
 }
@@ -48,7 +56,10 @@ impl Listener for Display<'_> {
     fn words(&mut self, rank: usize, line: &str) {
         match self.ranks {
             1 => self.progress.say(line),
-            _ => self.progress.say(&format!("[{NODE}:{rank}] {line}")),
+            _ => {
+                let node = rank / self.ranks_per_node;
+                self.progress.say(&format!("[{node}:{rank}] {line}"));
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! From the end of supervision to an answer, or an error ready to print. Pure.
 
+use schliff_agent::MPIRUN;
 use schliff_agent::cause::{Cause, Ending, Trouble};
 use schliff_agent::conversation::Breach;
 use schliff_agent::outcome::{Outcome, Stopped};
@@ -148,9 +149,16 @@ impl From<ShellError> for CliError {
     fn from(error: ShellError) -> Self {
         let told = error.to_string();
         match error {
-            ShellError::Start { source, .. } => {
-                Self::usage(told).caused_by(source).hint("make build")
+            ShellError::Start { program, source } => {
+                let hint = match program.as_os_str() == MPIRUN {
+                    true => "install an MPI library (Debian: openmpi-bin), or --collective tcp",
+                    false => "make build",
+                };
+                Self::usage(told).caused_by(source).hint(hint)
             }
+            ShellError::Leader { source, .. } => Self::new(ExitCode::GroupLost, told)
+                .caused_by(source)
+                .hint("--leader names node 0's address; all nodes need the same --secret-file"),
             ShellError::Signals(source) | ShellError::Meeting(source) => {
                 Self::bug(told).caused_by(source)
             }

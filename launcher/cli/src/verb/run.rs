@@ -14,10 +14,11 @@ use crate::args::RunArgs;
 use crate::outcome::{CliError, Outcome};
 use crate::plot::Size;
 use crate::progress::Progress;
-use crate::{figures, job, plot, table, terminal, trainer};
+use crate::trainer::{self, Answer};
+use crate::{figures, job, plot, table, terminal};
 
 /// Folder of results where `--out` is absent.
-const RUNS: &str = "runs";
+pub(super) const RUNS: &str = "runs";
 /// The loss plot's size.
 const PLOT: Size = Size {
     columns: 60,
@@ -27,7 +28,7 @@ const PLOT: Size = Size {
 pub(crate) fn run(args: RunArgs) -> Outcome {
     let job = job::load(&args.job)?.job;
     let of_job = || job.resources.as_ref().map_or(1, Resources::ranks);
-    let ranks = args.group.ranks.unwrap_or_else(of_job);
+    let ranks = args.ranks.unwrap_or_else(of_job);
     world::power_of_two(ranks).map_err(|error| CliError::usage(error.to_string()))?;
     let out = args
         .out
@@ -43,12 +44,18 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
         },
         collective: args.group.collective,
         ranks,
+        nodes: 1,
         max_restarts: args.group.max_restarts,
         limits: Limits::of_hang(args.group.hang_timeout * 1_000),
     };
     let mut progress = Progress::new();
     let answer = trainer::run(&run, &mut progress)?;
-    if args.output.json {
+    show(&answer, &progress, args.output.json)
+}
+
+/// Prints what a run came to.
+pub(super) fn show(answer: &Answer, progress: &Progress, json: bool) -> Outcome {
+    if json {
         terminal::json(&answer.result)?;
     } else {
         terminal::data(&summary(&answer.result, &progress.losses()))?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::stage::{Ended, JobFolder, Running, schliff};
 
 /// What every rank knows, and how it beats.
-const RANK: &str = r#"
+pub(crate) const RANK: &str = r#"
     field() { printf '%s' "$request" | sed -n "s/.*\"$1\":\"\{0,1\}\([0-9a-z.:]*\).*/\1/p"; }
     rank=$(printf '%s' "$request" | sed 's/.*"place":{"rank":\([0-9]*\).*/\1/')
     generation=$(field generation)
@@ -280,4 +280,32 @@ fn resume_and_force_say_how_to_start() {
         (resumed["kind"].as_str(), resumed["uri"].as_str()),
         (Some("resume"), Some("s3://b/p"))
     );
+}
+
+#[test]
+fn without_mpirun_or_its_trainer_a_way_out_is_shown() {
+    let job = JobFolder::with("");
+    let run = |set: &dyn Fn(&mut std::process::Command)| {
+        let args = ["run", "job.toml", "--collective", "mpi", "--ranks", "2"];
+        let mut command = schliff(&args, "result");
+        command.current_dir(job.path(""));
+        set(&mut command);
+        crate::stage::end_of(command)
+    };
+    let ended = run(&|command| {
+        command.env_remove("SCHLIFF_TRAINER_MPI");
+    });
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("schliff-trainer-mpi is not beside"),
+        "{}",
+        ended.stderr
+    );
+    let ended = run(&|command| {
+        command
+            .env("SCHLIFF_TRAINER_MPI", "/bin/true")
+            .env("PATH", "/nowhere");
+    });
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("openmpi-bin"), "{}", ended.stderr);
 }

@@ -16,7 +16,7 @@ fn the_overview() {
 #[test]
 fn every_verb() {
     for verb in [
-        "run", "check", "data", "eval", "generate", "merge", "config",
+        "run", "agent", "check", "data", "eval", "generate", "merge", "config",
     ] {
         insta::assert_snapshot!(verb, help_of(&[verb, "--help"]));
     }

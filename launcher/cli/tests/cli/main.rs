@@ -1,5 +1,6 @@
 //! `schliff` as a process, with a scripted stand-in for the trainer.
 
+mod agents;
 mod group;
 mod help;
 mod plumbing;
