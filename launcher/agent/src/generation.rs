@@ -9,6 +9,7 @@ use schliff_spec::event::{CheckpointNews, Event, Failure};
 use schliff_spec::exit::ExitCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use signal_hook::consts::{SIGKILL, SIGTERM};
 
 use crate::cause::{Cause, Ending, Trouble};
 use crate::conversation::{Breach, Conversation, End};
@@ -61,6 +62,8 @@ pub struct Generation {
     standing: Standing,
     /// When a rank first said that it lost its peers.
     lost_peers_ms: Option<u64>,
+    /// Ranks were asked to end, and do.
+    ending: bool,
     step: usize,
     committed: Option<usize>,
     resumed: Option<usize>,
@@ -86,6 +89,7 @@ impl Generation {
             limits,
             standing: Standing::Going,
             lost_peers_ms: None,
+            ending: false,
             step: 0,
             committed: None,
             resumed: None,
@@ -182,6 +186,7 @@ impl Generation {
             Some(End::Failed(failure)) => self.failed(rank, failure),
             // What a rank does after the result is there harms nobody.
             None if self.result().is_some() => self.settle(),
+            None if self.ending && is_ours(ending) => {}
             None => self.trouble(rank, Trouble::Crashed(ending)),
         }
     }
@@ -270,6 +275,11 @@ impl Generation {
         })
     }
 
+    /// Ranks are asked to end from now on: how they do that is no cause of anything.
+    pub fn end(&mut self) {
+        self.ending = true;
+    }
+
     /// The watcher itself did not run for so long.
     pub fn forgive(&mut self, slept_ms: u64) {
         self.watch.forgive(slept_ms);
@@ -332,6 +342,11 @@ impl Generation {
     pub fn resumed(&self) -> Option<usize> {
         self.resumed
     }
+}
+
+/// An end that our own request or kill may have brought about.
+fn is_ours(ending: Ending) -> bool {
+    matches!(ending.signal, None | Some(SIGTERM | SIGKILL))
 }
 
 /// The rank was asked to stop and did.

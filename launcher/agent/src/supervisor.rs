@@ -170,7 +170,7 @@ impl Supervisor {
                 generation,
                 rank,
                 news,
-            } if generation + 1 == self.number => self.rank(rank, news, &mut actions),
+            } if generation.wrapping_add(1) == self.number => self.rank(rank, news, &mut actions),
             Input::Rank { .. } | Input::Tick => {}
             Input::Signal { node, signal } => {
                 let told = self.wish.hear(node, signal);
@@ -306,9 +306,10 @@ impl Supervisor {
             until_ms: 0,
             give_up_ms: 0,
         };
-        let Phase::Running(generation) = std::mem::replace(&mut self.phase, over) else {
+        let Phase::Running(mut generation) = std::mem::replace(&mut self.phase, over) else {
             return;
         };
+        generation.end();
         let at_once = self.wish.aborted()
             || matches!(
                 generation.standing(),
@@ -445,3 +446,6 @@ fn failed(code: i32, stop: bool) -> ExitCode {
         exit => exit,
     }
 }
+
+#[cfg(test)]
+mod tests;
