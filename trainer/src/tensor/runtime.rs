@@ -11,8 +11,9 @@ use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig, streaming::StreamPolicy
 pub(super) fn configure() {
     static DONE: Once = Once::new();
     DONE.call_once(|| {
-        let mut config = CubeClRuntimeConfig::get().as_ref().clone();
+        let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
         config.streaming.policy = StreamPolicy::Single;
-        CubeClRuntimeConfig::set(config);
+        // Where somebody read the settings before, they stay as they were.
+        CubeClRuntimeConfig::try_set(config);
     });
 }
