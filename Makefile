@@ -12,13 +12,16 @@ unexport CARGO_BUILD_TARGET
 
 SCHLIFF := target/release/schliff
 QUICKSTART_JOB := configs/quickstart/job.toml
+# Features of the trainer that the default build leaves out.
+FEATURES := wgpu cuda
 FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 
 .PHONY: help build quickstart test check bench-train bench parity reference-env clean
+.PHONY: test-gpu-software check-features
 .PHONY: rust-tools python-tools model quickstart-inputs
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
 
 # The whole workspace, so that the tests use the same compiled crates.
 build: rust-tools ## Build target/release/schliff and target/release/schliff-trainer
@@ -53,6 +56,16 @@ parity: rust-tools reference-env ## Test against PEFT itself, in its Python envi
 	@$(MAKE) build
 	SCHLIFF_REFERENCE_PYTHON="$$(reference/setup_env.sh)" \
 	  $(CARGO) test --release --locked -p schliff-tests --test parity
+
+test-gpu-software: rust-tools ## Test the GPU code path on a Vulkan driver in software
+	reference/gpu_software.sh
+
+# One feature after the other: each must build without the others. `cuda` needs no toolkit: its
+# libraries are looked for when it runs.
+check-features: rust-tools ## Check and lint the features that need hardware or libraries
+	@for feature in $(FEATURES); do echo "feature $$feature"; \
+	  CUDARC_CUDA_VERSION=12080 $(CARGO) clippy --release --locked -p schliff-trainer \
+	    --all-targets --features $$feature -- -D warnings || exit 1; done
 
 reference-env: python-tools ## Make the Python environment of torch, transformers and PEFT (5.6 GB)
 	@reference/setup_env.sh

@@ -7,6 +7,8 @@
 pub mod adapter;
 pub mod base;
 pub mod bench;
+#[cfg(feature = "gpu")]
+mod cube;
 mod evaluation;
 pub mod failure;
 mod frozen;

@@ -6,8 +6,12 @@
 //! somebody says so, and never by accident.
 
 pub(crate) mod compose;
+#[cfg(feature = "cuda")]
+mod cuda;
 pub(crate) mod device;
 pub(crate) mod indices;
+#[cfg(feature = "gpu")]
+mod own;
 #[cfg(feature = "gpu")]
 mod runtime;
 

@@ -21,6 +21,9 @@ pub(crate) enum DeviceError {
     NotBuilt(&'static str),
     #[error("no {0} device is found on this machine")]
     NotFound(&'static str),
+    #[error("{0} is not found, and without it no CUDA kernel can be compiled")]
+    #[cfg(feature = "cuda")]
+    NoCompiler(&'static str),
     #[error("{backend} device {index} is wanted, but this machine has {found}")]
     TooFew {
         backend: &'static str,
@@ -44,6 +47,10 @@ impl DeviceError {
                 "is NVIDIA's driver (libcuda.so.1) installed and visible, and does nvidia-smi list a device?"
             }
             Self::NotFound(_) => "is a Vulkan driver installed? vulkaninfo lists its devices",
+            #[cfg(feature = "cuda")]
+            Self::NoCompiler(_) => {
+                "install the CUDA toolkit or the package nvidia-cuda-nvrtc with its headers, put its library on LD_LIBRARY_PATH, and name its folder by CUDA_PATH"
+            }
             Self::TooFew { .. } => {
                 "ask for as many ranks a node as it has devices, or for one by number"
             }
@@ -145,6 +152,11 @@ impl Wanted {
         let kind = match self.backend {
             #[cfg(feature = "wgpu")]
             Backend::Wgpu => DeviceType::Wgpu,
+            #[cfg(feature = "cuda")]
+            Backend::Cuda => {
+                super::cuda::check_libraries()?;
+                DeviceType::Cuda
+            }
             _ => return Err(DeviceError::NotBuilt(self.backend())),
         };
         super::runtime::configure();

@@ -19,9 +19,15 @@ pub(crate) fn scatter(x: &Matrix, indices: &Indices, rows: usize) -> Matrix {
     x.beside(zeros.select_assign(0, numbers, x.tensor.clone(), IndexingUpdateOp::Add))
 }
 
-/// Dropout of each row by its key. The mask comes from the host, which draws it from 64-bit words
-/// that not every device has.
+/// Dropout of each row by its key. Where there is no kernel of ours the mask comes from the host.
 pub(crate) fn dropout(x: &Matrix, keys: &[u64], p: f64) -> Matrix {
+    #[cfg(feature = "gpu")]
+    {
+        let draw = crate::cube::dropout::Draw::new(x.cols, p);
+        if let Some(y) = crate::tensor::own::dropout(&x.tensor, keys, draw) {
+            return x.beside(y);
+        }
+    }
     let ones = vec![1.0; x.rows * x.cols];
     let mut mask = vec![0.0; ones.len()];
     dropout::apply(&mut mask, &ones, keys, p);
