@@ -15,10 +15,11 @@ QUICKSTART_JOB := configs/quickstart/job.toml
 # Features of the trainer that the default build leaves out.
 FEATURES := wgpu cuda
 FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
+FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 
 .PHONY: help build quickstart test check bench-train bench parity reference-env clean
 .PHONY: test-gpu-software check-features
-.PHONY: rust-tools python-tools model quickstart-inputs
+.PHONY: rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -36,8 +37,9 @@ quickstart-inputs: python-tools
 	@$(PYTHON) configs/quickstart/build_dataset.py --out quickstart/data
 
 test: rust-tools python-tools ## Run all tests
-	@$(MAKE) -j2 build model
-	SCHLIFF_TEST_SMOLLM2="$$($(FETCH_MODEL))" $(CARGO) test --release --locked --workspace
+	@$(MAKE) -j2 build model s3
+	SCHLIFF_TEST_SMOLLM2="$$($(FETCH_MODEL))" SCHLIFF_TEST_WEED="$$($(FETCH_S3))" \
+	  $(CARGO) test --release --locked --workspace
 
 check: rust-tools ## Check format, lints, licences, layers and house rules
 	$(CARGO) fmt --all --check
@@ -75,6 +77,9 @@ clean: ## Remove everything that was built here
 
 model: python-tools
 	@$(FETCH_MODEL) >/dev/null
+
+s3: python-tools
+	@$(FETCH_S3) >/dev/null
 
 define need
 @command -v $(1) >/dev/null || { echo "make: $(1) is not installed; $(2)" >&2; exit 1; }

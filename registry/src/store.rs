@@ -45,7 +45,13 @@ impl Store {
     /// Accounts and endpoints come from the environment (`AWS_*`, `AZURE_*`, `GOOGLE_*`). Nothing is
     /// asked of the store yet, and a folder is made at the first write only.
     pub fn open(uri: &str) -> Result<Self, StoreError> {
-        let (objects, prefix) = open::open(uri)?;
+        Self::open_with(uri, &[])
+    }
+
+    /// The same, with settings such as `("aws_endpoint_url", "http://127.0.0.1:8333")` that go before
+    /// those of the environment.
+    pub fn open_with(uri: &str, settings: &[(&str, &str)]) -> Result<Self, StoreError> {
+        let (objects, prefix) = open::open(uri, settings)?;
         Self::over(objects, prefix, uri)
     }
 

@@ -56,6 +56,9 @@ pub(crate) enum Verb {
     /// Print a job with every default filled in
     #[command(after_help = CONFIG_EXAMPLES)]
     Config(ConfigArgs),
+    /// List the checkpoints of a job, and say which one a resume would take
+    #[command(after_help = CHECKPOINTS_EXAMPLES)]
+    Checkpoints(CheckpointsArgs),
 }
 
 /// A job file with what the command line changes in it.
@@ -274,6 +277,18 @@ pub(crate) struct ConfigArgs {
     pub(crate) output: OutputArgs,
 }
 
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CheckpointsArgs {
+    /// Folder, or prefix in an object store such as s3://bucket/prefix
+    #[arg(value_name = "URI")]
+    pub(crate) uri: String,
+    /// Read every byte and compare digests, not sizes only
+    #[arg(long)]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
 /// Reads `--base`: `gguf:PATH`, a path that ends in `.gguf`, or a folder.
 fn base_model(text: &str) -> Result<BaseModel, String> {
     if let Some(path) = text.strip_prefix("gguf:") {
@@ -405,6 +420,14 @@ const CONFIG_EXAMPLES: &str = "\
 Examples:
   schliff config job.toml
   schliff config job.toml --set training.lr=1e-4 --origin";
+
+const CHECKPOINTS_EXAMPLES: &str = "\
+Examples:
+  schliff checkpoints runs/my-job/checkpoints
+  schliff checkpoints s3://bucket/prefix --verify --json
+
+Accounts and endpoints come from the environment: AWS_*, AZURE_*, GOOGLE_*.
+Exit code 0: there is one to go on from. 1: there is none.";
 
 #[cfg(test)]
 mod tests {

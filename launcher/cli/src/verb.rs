@@ -2,6 +2,7 @@
 
 mod agent;
 mod check;
+mod checkpoints;
 mod config;
 mod data;
 mod eval;
@@ -23,5 +24,6 @@ pub(crate) fn dispatch(verb: Verb) -> Outcome {
         Verb::Generate(args) => generate::generate(args),
         Verb::Merge(args) => merge::merge(args),
         Verb::Config(args) => config::config(args),
+        Verb::Checkpoints(args) => checkpoints::checkpoints(args),
     }
 }

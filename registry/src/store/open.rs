@@ -19,7 +19,7 @@ use super::address::{Address, Cloud, parse};
 pub(super) type Opened = (Arc<dyn ObjectStore>, Path);
 
 /// Opens what `uri` names. Nothing is asked of the store yet.
-pub(super) fn open(uri: &str) -> Result<Opened, StoreError> {
+pub(super) fn open(uri: &str, settings: &[(&str, &str)]) -> Result<Opened, StoreError> {
     let wrong = |reason| StoreError::Address {
         uri: uri.to_owned(),
         reason,
@@ -36,7 +36,7 @@ pub(super) fn open(uri: &str) -> Result<Opened, StoreError> {
             prefix,
         } => {
             let prefix = Path::parse(&prefix).map_err(|error| wrong(error.to_string()))?;
-            let objects = client(cloud, &bucket).map_err(|source| StoreError::Open {
+            let objects = client(cloud, &bucket, settings).map_err(|source| StoreError::Open {
                 uri: uri.to_owned(),
                 source: Box::new(source),
             })?;
@@ -45,31 +45,41 @@ pub(super) fn open(uri: &str) -> Result<Opened, StoreError> {
     }
 }
 
-/// The client of a bucket, by what the environment says.
-fn client(cloud: Cloud, bucket: &str) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
+/// The client of a bucket, by what `settings` and the environment say.
+fn client(
+    cloud: Cloud,
+    bucket: &str,
+    settings: &[(&str, &str)],
+) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
     // The first one wins, and a second store finds it in place.
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
     Ok(match cloud {
-        Cloud::S3 => Arc::new(
-            AmazonS3Builder::from_env()
-                .with_bucket_name(bucket)
-                .with_retry(retries())
-                .build()?,
-        ),
-        Cloud::Azure => Arc::new(
-            MicrosoftAzureBuilder::from_env()
-                .with_container_name(bucket)
-                .with_retry(retries())
-                .build()?,
-        ),
-        Cloud::Google => Arc::new(
-            GoogleCloudStorageBuilder::from_env()
-                .with_bucket_name(bucket)
-                .with_retry(retries())
-                .build()?,
-        ),
+        Cloud::S3 => {
+            let mut builder = AmazonS3Builder::from_env();
+            for (key, value) in settings {
+                builder = builder.with_config(key.parse()?, *value);
+            }
+            let builder = builder.with_bucket_name(bucket).with_retry(retries());
+            Arc::new(builder.build()?)
+        }
+        Cloud::Azure => {
+            let mut builder = MicrosoftAzureBuilder::from_env();
+            for (key, value) in settings {
+                builder = builder.with_config(key.parse()?, *value);
+            }
+            let builder = builder.with_container_name(bucket).with_retry(retries());
+            Arc::new(builder.build()?)
+        }
+        Cloud::Google => {
+            let mut builder = GoogleCloudStorageBuilder::from_env();
+            for (key, value) in settings {
+                builder = builder.with_config(key.parse()?, *value);
+            }
+            let builder = builder.with_bucket_name(bucket).with_retry(retries());
+            Arc::new(builder.build()?)
+        }
     })
 }
 

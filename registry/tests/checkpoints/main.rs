@@ -1,5 +1,8 @@
 //! Checkpoints on stores: one suite that every kind of store passes, and what happens when a store
 //! fails, lies, or comes back.
 
+mod damage;
 mod desk;
+mod faults;
 mod suite;
+mod weed;

@@ -7,7 +7,7 @@ use schliff_spec::event::CheckpointNews;
 use crate::desk::{Desk, PATIENCE, assert_is_state, assert_newest_is, job, state, state_of};
 
 /// Runs the whole suite; `open` gives a new and empty store at every call.
-fn conforms(open: impl Fn() -> Store, expected: Conditional) {
+pub(crate) fn conforms(open: impl Fn() -> Store, expected: Conditional) {
     an_empty_store_has_nothing(&open());
     the_probe_says(&open(), expected);
     what_is_committed_is_found(&open());

@@ -16,7 +16,15 @@ fn the_overview() {
 #[test]
 fn every_verb() {
     for verb in [
-        "run", "agent", "check", "data", "eval", "generate", "merge", "config",
+        "run",
+        "agent",
+        "check",
+        "data",
+        "eval",
+        "generate",
+        "merge",
+        "config",
+        "checkpoints",
     ] {
         insta::assert_snapshot!(verb, help_of(&[verb, "--help"]));
     }

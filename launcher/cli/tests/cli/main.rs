@@ -1,6 +1,7 @@
 //! `schliff` as a process, with a scripted stand-in for the trainer.
 
 mod agents;
+mod checkpoints;
 mod group;
 mod help;
 mod plumbing;
