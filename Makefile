@@ -18,7 +18,7 @@ FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 
 .PHONY: help build quickstart test check bench-train bench parity reference-env clean
-.PHONY: test-gpu-software check-features
+.PHONY: test-gpu-software gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
@@ -61,6 +61,9 @@ parity: rust-tools reference-env ## Test against PEFT itself, in its Python envi
 
 test-gpu-software: rust-tools ## Test the GPU code path on a Vulkan driver in software
 	reference/gpu_software.sh
+
+gpu-check: rust-tools python-tools ## For a machine with a GPU: agreement with the processor, and speed
+	reference/gpu_check.sh $(DEVICE)
 
 # One feature after the other: each must build without the others. `cuda` needs no toolkit: its
 # libraries are looked for when it runs.

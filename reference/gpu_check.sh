@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# For a person with a GPU: does this build compute on it what the processor computes, and how fast?
+# Builds the trainer for the device (cuda, or the first argument), compares every operation, whole steps
+# of every model family and a job with the processor, measures the quickstart job's steps on both, and
+# prints a table.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+device="${1:-cuda}"
+feature="${device%%:*}"
+CARGO="${CARGO:-cargo}"
+PYTHON="${PYTHON:-python3}"
+target="$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)"
+selected=(--release --locked -p schliff -p schliff-trainer -p schliff-tests
+  --features "schliff-trainer/$feature,schliff-tests/gpu")
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+"$CARGO" build "${selected[@]}"
+"$CARGO" test "${selected[@]}" --no-run
+model="$("$PYTHON" reference/fetch_smollm2.py --link quickstart/smollm2-135m-instruct.gguf)"
+"$PYTHON" configs/quickstart/build_dataset.py --out quickstart/data >"$work/data.log"
+# As deep below the root as the job it comes from, whose paths are relative.
+job="quickstart/gpu-check/job.toml"
+mkdir -p "$(dirname "$job")"
+sed 's/^epochs = .*/steps = 20/; s/^exact_match_samples = .*/exact_match_samples = 0/' \
+  configs/quickstart/job.toml >"$job"
+
+row() { printf '%-44s %s\n' "$1" "$2"; }
+
+# Runs a check, keeps what it says, and adds its row.
+check() {
+  local name="$1"
+  shift
+  if SCHLIFF_DEVICE="$device" SCHLIFF_TEST_PROGRAMS="$target/release" "$@" >"$work/check.log" 2>&1; then
+    row "$name" "agrees with the processor" >>"$work/table"
+  else
+    row "$name" "DIFFERS" >>"$work/table"
+    cat "$work/check.log" >&2
+    failed=1
+  fi
+}
+
+# Tokens a second of the quickstart job on a device: the median step, the first four left out.
+rate() {
+  SCHLIFF_DEVICE="$1" "$target/release/schliff" run "$job" --out "$work/$1" --json >"$work/run.log" 2>&1 || return 1
+  "$PYTHON" - "$work/$1/metrics.jsonl" <<'PYTHON'
+import json, statistics, sys
+steps = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
+print(f"{statistics.median(step['tokens_per_s'] for step in steps[4:]):,.0f} tokens/s")
+PYTHON
+}
+
+check "operations, one by one" "$CARGO" test "${selected[@]}" --lib ops::agreement -- --test-threads=1
+check "whole steps of every model family" "$CARGO" test "${selected[@]}" --lib parity::devices -- --test-threads=1
+check "a job, through both programs" "$CARGO" test "${selected[@]}" --test gpu
+for on in flex "$device"; do
+  if figure="$(rate "$on")"; then
+    row "quickstart ($(basename "$model")) on $on" "$figure" >>"$work/table"
+  else
+    row "quickstart on $on" "FAILED" >>"$work/table"
+    cat "$work/run.log" >&2
+    failed=1
+  fi
+done
+cat "$work/table"
+exit "$failed"
