@@ -9,7 +9,6 @@ pub(crate) mod leaves;
 pub mod optimizer;
 pub(crate) mod packing;
 pub mod schedule;
-#[cfg(test)]
 pub(crate) mod snapshot;
 pub mod step;
 pub(crate) mod tree;

@@ -23,9 +23,17 @@ use crate::process::report::Reporter;
 pub fn answer(request: &Request, reporter: &Reporter) -> Result<Value, Failure> {
     match request {
         Request::Run {
-            job, out, place, ..
+            job,
+            out,
+            place,
+            start,
         } => {
-            let order = run::Order { job, out, place };
+            let order = run::Order {
+                job,
+                out,
+                place,
+                start,
+            };
             run::run(order, reporter)
         }
         Request::Check { job, world_size } => check::check(job, *world_size, reporter),

@@ -6,8 +6,10 @@
 
 mod begin;
 mod finish;
+mod identity;
 mod leader;
 mod measure;
+mod saver;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use schliff_spec::event::{Doing, Event, Measures, StepMetrics};
 use schliff_spec::exit::ExitCode;
 use schliff_spec::job::Job;
 use schliff_spec::place::Place;
+use schliff_spec::request::Start;
 use schliff_spec::world;
 use serde_json::Value;
 
@@ -45,6 +48,7 @@ pub(super) struct Order<'a> {
     pub(super) job: &'a Job,
     pub(super) out: &'a Path,
     pub(super) place: &'a Place,
+    pub(super) start: &'a Start,
 }
 
 /// How training came to its end.
@@ -54,14 +58,20 @@ enum End {
     Failed(Failure),
 }
 
-/// Numbers for the summary; they outlive interruptions.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Numbers for the summary that outlive interruptions; the same however often that happened.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Totals {
     tokens: u64,
-    training_seconds: f64,
     last_loss: Option<f64>,
     /// Held-out measures of the base without the adapter.
     baseline: Option<Measures>,
+}
+
+/// Work of this process alone.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    tokens: u64,
+    seconds: f64,
 }
 
 /// Trains a job, with signs of life while it does.
@@ -109,10 +119,10 @@ fn train_in(
     (reporter, started): (&Reporter, Instant),
 ) -> Result<Value, Failure> {
     let mut leader = match group.leads() {
-        true => Some(Leader::open(order)?),
+        true => Some(Leader::open(order, open, reporter)?),
         false => None,
     };
-    let begun = begin::begin(leader.as_mut(), open)?;
+    let begun = begin::begin(group, leader.as_mut(), open, reporter)?;
     reporter.stage("loading the base model");
     let place = order.place;
     let device = device(place.local_rank)?;
@@ -139,6 +149,7 @@ fn train_in(
         reporter,
         leader,
         totals: begun.totals,
+        pace: Pace::default(),
         resumed_from: begun.resumed_from,
     };
     let mut state = begun.state;
@@ -158,6 +169,7 @@ struct Run<'a> {
     /// Rank 0's files and checkpoints.
     leader: Option<Leader>,
     totals: Totals,
+    pace: Pace,
     resumed_from: Option<usize>,
 }
 
@@ -180,7 +192,7 @@ impl Run<'_> {
         let steps = self.open.plan.steps();
         self.reporter.stage("training");
         while state.step < steps {
-            match self.boundary() {
+            match self.boundary(state) {
                 Ok(Wish::GoOn | Wish::Checkpoint) => {}
                 Ok(wish) => return End::Asked(wish),
                 Err(failure) => return End::Failed(failure),
@@ -201,10 +213,16 @@ impl Run<'_> {
     }
 
     /// Between two steps: what all ranks do next, and a checkpoint where one is due.
-    fn boundary(&mut self) -> Result<Wish, Failure> {
+    fn boundary(&mut self, state: &State) -> Result<Wish, Failure> {
         self.stepper.pulse.turn_to(Doing::Reducing);
         let own = self.reporter.interrupt().wish();
         let wish = self.group.agree(own).map_err(lost)?;
+        if let Some(leader) = &mut self.leader
+            && wish <= Wish::Checkpoint
+            && (wish == Wish::Checkpoint || leader.is_due(state.step))
+        {
+            leader.save(self.open, state, &self.totals)?;
+        }
         Ok(wish)
     }
 
@@ -219,7 +237,8 @@ impl Run<'_> {
 
     fn record(&mut self, step: usize, report: &StepReport, seconds: f64) -> Result<(), Failure> {
         self.totals.tokens += report.tokens;
-        self.totals.training_seconds += seconds;
+        self.pace.tokens += report.tokens;
+        self.pace.seconds += seconds;
         self.totals.last_loss = Some(report.loss);
         let metrics = StepMetrics {
             step,

@@ -73,24 +73,33 @@ impl Run<'_> {
         }
         let adapter = export(&self.open.layout, &state.masters, &self.open.config);
         let written = write_adapter(&leader.output.adapter(), &adapter).map_err(Failure::job);
+        // A state whose next step failed is the last good one, and worth keeping, too.
+        leader.save(self.open, state, &self.totals)?;
+        let checkpoint = leader.saver.flush(self.reporter);
         Ok(Kept {
             adapter: Some(written),
-            checkpoint: false,
+            checkpoint,
         })
     }
 
     fn ended(&self, state: &State, end: End, committed: bool) -> Result<(), Failure> {
         let (step, steps) = (state.step, self.open.plan.steps());
+        let resume = || match &self.leader {
+            Some(leader) => format!("--resume {} goes on", leader.saver.uri()),
+            None => String::new(),
+        };
         match end {
             End::Failed(failure) => Err(failure),
             End::Asked(Wish::MoreToDo) if committed => Err(Failure::words(
                 ExitCode::MoreToDo,
                 format!("stopped as asked after step {step} of {steps}; there is more to do"),
-            )),
+            )
+            .hint(resume())),
             End::Asked(_) => Err(Failure::words(
                 ExitCode::Interrupted,
                 format!("interrupted after step {step} of {steps}"),
-            )),
+            )
+            .hint(resume())),
             End::Done if self.reporter.interrupt().is_raised() => Err(Failure::words(
                 ExitCode::Interrupted,
                 "interrupted while measuring; training is complete",
@@ -106,15 +115,15 @@ impl Run<'_> {
         stopped: bool,
         (leader, started): (&Leader, Instant),
     ) -> Value {
-        let totals = &self.totals;
+        let (totals, pace) = (&self.totals, self.pace);
         json!({
             "name": self.open.job.name,
             "steps": state.step,
             "steps_planned": self.open.plan.steps(),
             "tokens": totals.tokens,
             "train_loss_last": totals.last_loss,
-            "tokens_per_s": totals.tokens as f64 / totals.training_seconds.max(1e-9),
-            "training_seconds": totals.training_seconds,
+            "tokens_per_s": pace.tokens as f64 / pace.seconds.max(1e-9),
+            "training_seconds": pace.seconds,
             "seconds": started.elapsed().as_secs_f64(),
             "peak_rss_bytes": peak_rss_bytes(),
             "baseline": totals.baseline,
@@ -124,6 +133,8 @@ impl Run<'_> {
             "base_parameters": self.open.base.weights.parameter_count(),
             "world_size": self.group.world_size(),
             "resumed_from_step": self.resumed_from,
+            "checkpoints": leader.saver.uri(),
+            "committed_step": leader.saver.committed(),
             "interrupted": stopped,
         })
     }
