@@ -95,8 +95,17 @@ pub(crate) struct ModelArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RunArgs {
-    #[command(flatten)]
-    pub(crate) job: JobArgs,
+    /// Job file, TOML or YAML; with --resume it may be left out: the checkpoint holds the job
+    #[arg(value_name = "JOB", required_unless_present = "resume")]
+    pub(crate) path: Option<PathBuf>,
+    /// Override one key of the job file; may be repeated
+    #[arg(
+        long = "set",
+        value_name = "KEY=VALUE",
+        requires = "path",
+        help_heading = "Job"
+    )]
+    pub(crate) sets: Vec<String>,
     /// Ranks that train together: 1, 2, 4, 8 ... [default: nodes * gpus_per_node of the job, else 1]
     #[arg(long, value_name = "N", help_heading = "Ranks")]
     pub(crate) ranks: Option<usize>,
@@ -183,6 +192,9 @@ pub(crate) struct GroupArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) job: JobArgs,
+    /// Ranks that are to train together [default: nodes * gpus_per_node of the job, else 1]
+    #[arg(long, value_name = "N", help_heading = "Ranks")]
+    pub(crate) ranks: Option<usize>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

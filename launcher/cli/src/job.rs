@@ -1,10 +1,16 @@
-//! Loads the job a verb is about.
+//! Loads the job a verb is about: from its file, or from a checkpoint of it.
 
+use schliff_registry::{Store, checkpoint};
+use schliff_spec::job::Job;
 use schliff_spec::load::{LoadedJob, load as load_spec};
 use schliff_spec::problem::Problems;
 
 use crate::args::JobArgs;
+use crate::outcome::CliError;
 use crate::terminal;
+
+/// The part of a checkpoint that holds the resolved job.
+const PART: &str = "job";
 
 /// The job file with its overrides. Warnings are said, problems are handed back.
 pub(crate) fn load(args: &JobArgs) -> Result<LoadedJob, Problems> {
@@ -15,4 +21,21 @@ pub(crate) fn load(args: &JobArgs) -> Result<LoadedJob, Problems> {
         terminal::say(&format!("{}{words}", terminal::yellow("warning:")));
     }
     Ok(loaded)
+}
+
+/// The job that the newest good checkpoint under `uri` holds. It goes on writing there.
+pub(crate) fn of_checkpoint(uri: &str) -> Result<Job, CliError> {
+    let unreadable = |cause: &dyn std::error::Error| {
+        CliError::usage(format!("cannot read the job of the checkpoints in {uri}")).caused_by(cause)
+    };
+    let store = Store::open(uri).map_err(|error| unreadable(&error))?;
+    let found = checkpoint::newest(&store, None).map_err(|error| unreadable(&error))?;
+    let part = found.checkpoint.as_ref().and_then(|it| it.parts.get(PART));
+    let Some(part) = part else {
+        let hint = format!("'schliff checkpoints {uri}' says what is there");
+        return Err(CliError::usage(format!("{uri} has no good checkpoint")).hint(hint));
+    };
+    let mut job: Job = serde_json::from_slice(part).map_err(|error| unreadable(&error))?;
+    job.checkpoint.uri = Some(uri.to_owned());
+    Ok(job)
 }

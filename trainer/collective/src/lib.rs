@@ -10,6 +10,8 @@
 pub mod attach;
 pub mod conformance;
 mod error;
+#[cfg(feature = "mpi")]
+mod mpi;
 pub mod rendezvous;
 mod solo;
 mod tcp;

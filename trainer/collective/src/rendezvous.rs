@@ -54,6 +54,9 @@ pub fn join(place: &Place, limits: &Limits) -> Result<Box<dyn Collective>, Colle
     }
     match place.collective {
         CollectiveKind::Tcp => Ok(Box::new(member::join(place, limits)?)),
+        #[cfg(feature = "mpi")]
+        CollectiveKind::Mpi => Ok(Box::new(crate::mpi::join(place)?)),
+        #[cfg(not(feature = "mpi"))]
         CollectiveKind::Mpi => Err(lacking("MPI", "mpi")),
         CollectiveKind::Nccl => Err(lacking("NCCL", "nccl")),
     }

@@ -106,7 +106,11 @@ fn train_together(order: Order<'_>, reporter: &Reporter) -> Result<Value, Failur
     let mut group = Group::new(join(order.place, &limits).map_err(lost)?);
     reporter.pulse().turn_to(Doing::Preparing);
     let result = train_in(&mut group, order, &open, (reporter, started));
-    if let Err(failure) = &result {
+    // An end that all agreed on surprises nobody; any other must not leave peers waiting.
+    let is_agreed = |exit| matches!(exit, ExitCode::MoreToDo | ExitCode::Interrupted);
+    if let Err(failure) = &result
+        && !is_agreed(failure.exit())
+    {
         group.abort(failure.told());
     }
     result

@@ -1,5 +1,6 @@
 //! `schliff check`: what a job would do, without doing it.
 
+use schliff_spec::job::Resources;
 use schliff_spec::request::Request;
 use serde_json::{Value, json};
 
@@ -20,9 +21,10 @@ pub(crate) fn check(args: CheckArgs) -> Outcome {
             return Err(problems.into());
         }
     };
+    let of_job = || job.resources.as_ref().map_or(1, Resources::ranks);
     let request = Request::Check {
+        world_size: args.ranks.unwrap_or_else(of_job),
         job: Box::new(job),
-        world_size: 1,
     };
     let answer = trainer::ask(&request, &mut Progress::new())?;
     if args.output.json {
@@ -33,6 +35,16 @@ pub(crate) fn check(args: CheckArgs) -> Outcome {
     Ok(answer.exit)
 }
 
+/// `2, with 16 logical micro-batches a step`.
+fn ranks(fields: Fields<'_>) -> Option<String> {
+    let ranks = fields.count("world_size")?;
+    let micro_batches = fields.count("micro_batches_a_step")?;
+    Some(format!(
+        "{ranks}, with {} logical micro-batches a step",
+        figures::count(micro_batches)
+    ))
+}
+
 /// The plan as a list of figures, warnings last.
 fn plan(result: &Value) -> String {
     let fields = Fields(result);
@@ -41,6 +53,7 @@ fn plan(result: &Value) -> String {
     row("samples", fields.count("samples").map(figures::count));
     row("held-out", fields.count("eval_samples").map(figures::count));
     row("steps", fields.count("steps").map(figures::count));
+    row("ranks", ranks(fields));
     row("tokens", fields.count("tokens").map(figures::count));
     row("trained", trained_parameters(fields));
     row("modules", adapted_modules(fields));

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use schliff_agent::limits::Limits;
 use schliff_agent::shell::Run;
-use schliff_spec::job::Resources;
+use schliff_spec::job::{Job, Resources};
 use schliff_spec::request::Start;
 use schliff_spec::world;
 use serde_json::Value;
 
 use crate::answer::Fields;
-use crate::args::RunArgs;
+use crate::args::{JobArgs, RunArgs};
 use crate::outcome::{CliError, Outcome};
 use crate::plot::Size;
 use crate::progress::Progress;
@@ -26,7 +26,7 @@ const PLOT: Size = Size {
 };
 
 pub(crate) fn run(args: RunArgs) -> Outcome {
-    let job = job::load(&args.job)?.job;
+    let job = job_of(&args)?;
     let of_job = || job.resources.as_ref().map_or(1, Resources::ranks);
     let ranks = args.ranks.unwrap_or_else(of_job);
     world::power_of_two(ranks).map_err(|error| CliError::usage(error.to_string()))?;
@@ -51,6 +51,21 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
     let mut progress = Progress::new();
     let answer = trainer::run(&run, &mut progress)?;
     show(&answer, &progress, args.output.json)
+}
+
+/// The job of the file, or the one that the checkpoint holds.
+fn job_of(args: &RunArgs) -> Result<Job, CliError> {
+    match (&args.path, &args.resume) {
+        (Some(path), _) => {
+            let job = JobArgs {
+                path: path.clone(),
+                sets: args.sets.clone(),
+            };
+            Ok(job::load(&job)?.job)
+        }
+        (None, Some(uri)) => job::of_checkpoint(uri),
+        (None, None) => Err(CliError::usage("there is no job to run").hint("give a job file")),
+    }
 }
 
 /// Prints what a run came to.
