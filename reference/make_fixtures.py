@@ -21,6 +21,7 @@ SUBJECTS = {
     "optimizer": ("oracle.optimizer", "make_optimizer"),
     "cross_entropy": ("oracle.cross_entropy", "make_cross_entropy"),
     "gguf": ("oracle.gguf_files", "make_gguf_files"),
+    "number_formats": ("oracle.number_formats", "make_number_formats"),
     "smollm2_gguf": ("oracle.gguf_files", "make_gguf_digests"),
     "smollm2_losses": ("oracle.smollm2", "make_losses"),
     "smollm2_curves": ("oracle.smollm2", "make_curves"),

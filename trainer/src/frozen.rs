@@ -5,78 +5,152 @@
 //! of threads. Absent on purpose: a gradient of the weight.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::kernel::matmul::{View, product};
+use schliff_weights::PackedRows;
+
+use crate::kernel::matmul::{View, ViewMut, Write};
+use crate::kernel::rounding::Rounding;
 use crate::kernel::transpose;
+use crate::kernel::weight::Weight;
 use crate::ops::{self, Columns};
 use crate::tensor::device::Device;
 use crate::tensor::indices::Indices;
 use crate::tensor::{Elements, Matrix};
 
-/// A frozen `[out, in]` weight, in the order of both passes where memory allows.
-///
-/// A product runs up to a third faster when it reads its weight along the rows: the backward pass
-/// reads `weight`, the forward pass its transposed copy.
+/// A frozen `[out, in]` weight.
 #[derive(Clone)]
 pub(crate) struct Frozen {
+    held: Held,
+    /// Number format in which values enter products.
+    rounding: Rounding,
+    device: Device,
+}
+
+#[derive(Clone)]
+enum Held {
+    /// Plain numbers, in the order of both passes where memory allows: a product runs up to a
+    /// third faster when it reads its weight along the rows. The backward pass reads `weight`,
+    /// the forward pass its transposed copy.
+    Plain(Box<Plain>),
+    /// Halves or quantised blocks.
+    Packed(Arc<PackedRows>),
+}
+
+#[derive(Clone)]
+struct Plain {
     weight: Matrix,
     transposed: Option<Matrix>,
 }
 
+/// A [`Frozen`] whose elements are borrowed.
+pub(crate) enum Borrowed<'a> {
+    Plain(Box<PlainElements>),
+    Packed(&'a PackedRows, Rounding),
+}
+
+pub(crate) struct PlainElements {
+    weight: Elements,
+    transposed: Option<Elements>,
+    cols: usize,
+}
+
+impl Borrowed<'_> {
+    /// As the kernels take it.
+    pub(crate) fn weight(&self) -> Weight<'_> {
+        match self {
+            Self::Plain(plain) => {
+                Weight::plain(&plain.weight, plain.transposed.as_deref(), plain.cols)
+            }
+            Self::Packed(rows, rounding) => Weight::packed(rows, *rounding),
+        }
+    }
+}
+
 impl Frozen {
-    /// A weight, with a transposed copy where `copy` says so.
-    pub(crate) fn new(weight: Matrix, copy: bool) -> Self {
+    /// Plain numbers, with a transposed copy where `copy` says so.
+    pub(crate) fn plain(weight: Matrix, copy: bool) -> Self {
         let transposed = copy.then(|| {
             let (rows, cols) = (weight.rows(), weight.cols());
             let data = transpose::transposed(&weight.elements(), rows, cols);
             Matrix::new(cols, rows, data)
         });
-        Self { weight, transposed }
+        Self {
+            device: weight.device().clone(),
+            held: Held::Plain(Box::new(Plain { weight, transposed })),
+            rounding: Rounding::None,
+        }
     }
 
-    /// The weight on `device`; only the host gains by a transposed copy.
+    /// Halves or blocks; operands of products are rounded.
+    pub(crate) fn packed(rows: PackedRows, rounding: Rounding) -> Self {
+        Self {
+            held: Held::Packed(Arc::new(rows)),
+            rounding,
+            device: Device::host(),
+        }
+    }
+
+    /// The weight on `device`; only the host gains by a transposed copy, and only the host has
+    /// products with packed weights.
     pub(crate) fn moved_to(self, device: &Device) -> Self {
         if device.is_host() {
             return self;
         }
-        Self {
-            weight: self.weight.moved_to(device),
-            transposed: None,
-        }
+        let weight = self.values(0..self.rows()).moved_to(device);
+        Self::plain(weight, false)
     }
 
     /// Where it lives.
     pub(crate) fn device(&self) -> &Device {
-        self.weight.device()
+        &self.device
     }
 
     pub(crate) fn rows(&self) -> usize {
-        self.weight.rows()
+        match &self.held {
+            Held::Plain(plain) => plain.weight.rows(),
+            Held::Packed(rows) => rows.rows(),
+        }
     }
 
-    pub(crate) fn cols(&self) -> usize {
-        self.weight.cols()
+    /// Number format in which its values and what they are multiplied with enter a product.
+    pub(crate) fn rounding(&self) -> Rounding {
+        self.rounding
     }
 
-    /// `x w^T`; the same bits with and without the copy.
+    /// Its elements, to read.
+    pub(crate) fn borrow(&self) -> Borrowed<'_> {
+        match &self.held {
+            Held::Plain(plain) => Borrowed::Plain(Box::new(PlainElements {
+                weight: plain.weight.elements(),
+                transposed: plain.transposed.as_ref().map(Matrix::elements),
+                cols: plain.weight.cols(),
+            })),
+            Held::Packed(rows) => Borrowed::Packed(rows, self.rounding),
+        }
+    }
+
+    /// `x w^T`; the same bits however the values are held.
     pub(crate) fn linear(&self, x: &Matrix) -> Matrix {
-        let Some(transposed) = &self.transposed else {
-            return ops::linear(x, &self.weight);
-        };
-        let (x_data, w_data) = (x.elements(), transposed.elements());
-        let weight = View::new(&w_data, transposed.rows(), transposed.cols());
-        let y = product(View::new(&x_data, x.rows(), x.cols()), weight);
-        Matrix::new(x.rows(), transposed.cols(), y)
+        self.linear_rows(x, 0..self.rows())
     }
 
     /// `x w[rows]^T`.
     pub(crate) fn linear_rows(&self, x: &Matrix, rows: Range<usize>) -> Matrix {
-        ops::linear(x, &self.weight.row_view(rows))
+        if let Held::Plain(plain) = &self.held
+            && !x.is_on_host()
+        {
+            return ops::linear(x, &plain.weight.row_view(rows));
+        }
+        let (x_data, borrowed, outputs) = (x.elements(), self.borrow(), rows.len());
+        let weight = borrowed.weight().slice(rows);
+        let y = weight.linear(View::new(&x_data, x.rows(), x.cols()));
+        Matrix::new(x.rows(), outputs, y)
     }
 
     /// `dx += dy w`: the gradient that passes through [`Self::linear`].
     pub(crate) fn add_input_gradient(&self, dx: Matrix, dy: &Matrix) -> Matrix {
-        ops::add_linear_input_gradient(dx, &Columns::all(dy), &self.weight, 1.0)
+        self.add_rows_input_gradient(dx, dy, 0..self.rows())
     }
 
     /// `dx += dy w[rows]`: the gradient that passes through [`Self::linear_rows`].
@@ -86,26 +160,44 @@ impl Frozen {
         dy: &Matrix,
         rows: Range<usize>,
     ) -> Matrix {
-        ops::add_linear_input_gradient(dx, &Columns::all(dy), &self.weight.row_view(rows), 1.0)
+        if let Held::Plain(plain) = &self.held
+            && !dy.is_on_host()
+        {
+            let weight = plain.weight.row_view(rows);
+            return ops::add_linear_input_gradient(dx, &Columns::all(dy), &weight, 1.0);
+        }
+        let (dy_data, borrowed) = (dy.elements(), self.borrow());
+        let weight = borrowed.weight().slice(rows);
+        let (height, width) = (dx.rows(), dx.cols());
+        dx.updated(|dx| {
+            let dy = View::new(&dy_data, dy.rows(), dy.cols());
+            weight.input_gradient(ViewMut::new(dx, height, width), Write::Add, dy);
+        })
     }
 
     /// The values of chosen rows, in the order of `indices`.
     pub(crate) fn gather_rows(&self, indices: &Indices) -> Matrix {
-        ops::rows::gather(&self.weight, indices)
+        match &self.held {
+            Held::Plain(plain) => ops::rows::gather(&plain.weight, indices),
+            Held::Packed(rows) => {
+                let width = rows.cols();
+                Matrix::zeros(indices.len(), width).updated(|out| {
+                    for (out, &index) in out.chunks_exact_mut(width).zip(indices.iter()) {
+                        rows.decode(index..index + 1, 0..width, out);
+                    }
+                })
+            }
+        }
     }
 
-    /// The values of some rows.
-    pub(crate) fn values(&self, rows: Range<usize>) -> Matrix {
-        self.weight.row_view(rows)
-    }
-
-    /// All values, for the head's kernel.
-    pub(crate) fn elements(&self) -> Elements {
-        self.weight.elements()
-    }
-
-    /// The transposed copy's elements, where there is one.
-    pub(crate) fn transposed(&self) -> Option<Elements> {
-        self.transposed.as_ref().map(Matrix::elements)
+    /// The values of some rows as products see them.
+    pub(crate) fn values(&self, range: Range<usize>) -> Matrix {
+        match &self.held {
+            Held::Plain(plain) => plain.weight.row_view(range),
+            Held::Packed(rows) => Matrix::zeros(range.len(), rows.cols()).updated(|out| {
+                rows.decode(range, 0..rows.cols(), out);
+                self.rounding.apply(out);
+            }),
+        }
     }
 }

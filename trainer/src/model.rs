@@ -8,6 +8,7 @@ pub(crate) mod batch;
 pub(crate) mod block;
 pub(crate) mod decode;
 pub(crate) mod head;
+pub(crate) mod holding;
 pub mod load;
 pub(crate) mod network;
 pub(crate) mod projection;

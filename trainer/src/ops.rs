@@ -17,6 +17,7 @@ pub(crate) mod rows;
 use std::ops::Range;
 
 use crate::kernel::matmul::{View, ViewMut, Write, matmul, product};
+use crate::kernel::rounding::Rounding;
 use crate::kernel::{gate, rms_norm};
 use crate::tensor::Matrix;
 use crate::tensor::compose;
@@ -128,6 +129,15 @@ pub(crate) fn linear_weight_gradient(dy: &Columns<'_>, x: &Matrix, scale: f32) -
             View::new(&x_data, rows, x.cols()),
         );
     })
+}
+
+/// `x` in the number format in which it enters a product; on the host alone, which is the only
+/// place that has another than its own.
+pub(crate) fn rounded(x: &Matrix, rounding: Rounding) -> Matrix {
+    match rounding {
+        Rounding::None => x.clone(),
+        rounding => x.clone().updated(|x| rounding.apply(x)),
+    }
 }
 
 /// Norm of each row of width `w.cols()` (a matrix row may hold several, as heads do), and the

@@ -78,7 +78,7 @@ const MODEL: &[Key] = &[
     key("base", Form::Base, Required, "A folder as `save_pretrained` writes it, a `.gguf` file, or `gguf:PATH`."),
     key("tokenizer", File, None, "A `tokenizer.json` that replaces the base model's own."),
     key("chat_template", File, None, "A Jinja file that replaces the base model's own chat template."),
-    key("quantization", Form::ChoiceSoFar { built: &["none"], later: &["as-stored", "q8-0", "q4-0", "nf4"] }, Value("\"none\""), "How the frozen base's linear weights are held in memory."),
+    key("quantization", Choice(&["none", "as-stored", "q8-0", "q4-0", "nf4"]), Value("\"none\""), "How the frozen base's linear weights are held in memory: as `training.precision` has them, in the file's own blocks, or quantised to 8 or 4 bits. Products see the values of that format."),
 ];
 
 #[rustfmt::skip]
@@ -127,7 +127,7 @@ const TRAINING: &[Key] = &[
     key("eps", Number(Positive), Value("1e-8"), "AdamW's epsilon."),
     key("clip_norm", Form::NumberOrOff, Value("1.0"), "Largest global gradient norm; 0 or false leaves gradients as they are."),
     key("seed", Whole(0), Value("0"), "Seed of sample order, dropout and initial factors."),
-    key("precision", Form::ChoiceSoFar { built: &["f32"], later: &["bf16-mixed", "fp16-mixed"] }, Value("\"f32\""), "Number format of the frozen base and the activations."),
+    key("precision", Form::ChoiceSoFar { built: &["f32", "bf16-mixed"], later: &["fp16-mixed"] }, Value("\"f32\""), "Number format of the frozen base and of what enters products with it. Masters, moments, sums, norms and the loss are 32 bits wide in each."),
     key("activation_checkpointing", Flag, Value("false"), "Keeps only each block's input and computes the block again in the backward pass: less memory, more time."),
 ];
 

@@ -4,6 +4,8 @@
 //! step's threads share them without locks.
 
 use super::layout::{Kind, Layout, Parameter};
+use crate::kernel::rounding::Rounding;
+use crate::model::network::HEAD;
 use crate::model::projection::Part;
 use crate::ops;
 use crate::tensor::Matrix;
@@ -42,19 +44,20 @@ pub(crate) struct Adapter<'a> {
 }
 
 impl<'a> Adapter<'a> {
-    /// Cuts the factors out of the masters, for work on `device`. `norms(module, factors)` gives
-    /// `|W + s B A|` by row and is asked for DoRA layers only.
+    /// Cuts the factors out of the masters, for work on `device` in the number format of its
+    /// products. `norms(module, factors)` gives `|W + s B A|` by row and is asked for DoRA layers
+    /// only.
     pub(crate) fn new(
         layout: &'a Layout,
         masters: &[f32],
-        device: &Device,
+        (device, rounding): (&Device, Rounding),
         norms: impl Fn(usize, &Factors) -> Matrix,
     ) -> Self {
         let matrices = matrices(layout, masters, device);
         let factors = layout.modules.iter().enumerate().map(|(index, module)| {
             let mut factors = Factors {
-                a: matrices[module.a].clone(),
-                b: matrices[module.a + 1].clone(),
+                a: ops::rounded(&matrices[module.a], rounding),
+                b: ops::rounded(&matrices[module.a + 1], rounding),
                 scale: module.scale,
                 dora: None,
             };
@@ -67,9 +70,13 @@ impl<'a> Adapter<'a> {
         });
         let factors = factors.collect();
         let saved = layout.parameters.iter().zip(matrices);
-        let saved = saved
-            .map(|(p, matrix)| (p.kind == Kind::Saved).then_some(matrix))
-            .collect();
+        let saved = saved.map(|(p, matrix)| match p.kind {
+            // Of all that is trained in full, products read the head alone.
+            Kind::Saved if p.name == HEAD => Some(ops::rounded(&matrix, rounding)),
+            Kind::Saved => Some(matrix),
+            _ => None,
+        });
+        let saved = saved.collect();
         Self {
             layout,
             factors,

@@ -4,19 +4,18 @@
 //! place and are used up at once. Rows without a label are not the caller's to pass in.
 
 use super::matmul::{View, ViewMut, Write, matmul};
+use super::rounding::Rounding;
 use super::simd::{exp, max, sum, tanh, vectorized};
+use super::weight::Weight;
 
 /// Rows whose logits exist at one time.
 const CHUNK: usize = 128;
 
 /// A linear head `[vocabulary, width]`, with Gemma 2's optional soft cap on its logits.
-#[derive(Clone, Copy)]
 pub(crate) struct Head<'a> {
-    pub(crate) weight: &'a [f32],
-    /// The weight as `[width, vocabulary]`, where there is a copy.
-    pub(crate) transposed: Option<&'a [f32]>,
-    pub(crate) vocabulary: usize,
-    pub(crate) width: usize,
+    pub(crate) weight: Weight<'a>,
+    /// Format of what enters a product; hidden rows come rounded.
+    pub(crate) rounding: Rounding,
     pub(crate) softcap: Option<f32>,
 }
 
@@ -31,19 +30,11 @@ pub(crate) struct Gradients<'a> {
 impl Head<'_> {
     /// Logits of hidden rows `[rows, width]`, into `[rows, vocabulary]`.
     pub(crate) fn logits(&self, logits: &mut [f32], hidden: &[f32]) {
-        let rows = hidden.len() / self.width;
-        let weight = match self.transposed {
-            Some(transposed) => View::new(transposed, self.width, self.vocabulary),
-            None => View::new(self.weight, self.vocabulary, self.width).transposed(),
-        };
-        let target = ViewMut::new(logits, rows, self.vocabulary);
-        matmul(
-            target,
-            Write::Replace,
-            1.0,
-            View::new(hidden, rows, self.width),
-            weight,
-        );
+        let (vocabulary, width) = (self.weight.rows(), self.weight.cols());
+        let rows = hidden.len() / width;
+        let target = ViewMut::new(logits, rows, vocabulary);
+        self.weight
+            .linear_into(target, View::new(hidden, rows, width));
         if let Some(cap) = self.softcap {
             vectorized(
                 #[inline(always)]
@@ -54,12 +45,13 @@ impl Head<'_> {
 
     /// Negative log-likelihood of each label, in nats.
     pub(crate) fn losses(&self, hidden: &[f32], labels: &[usize]) -> Vec<f32> {
+        let (vocabulary, width) = (self.weight.rows(), self.weight.cols());
         let mut losses = Vec::with_capacity(labels.len());
-        let mut logits = vec![0.0; CHUNK.min(labels.len()) * self.vocabulary];
-        for (hidden, labels) in hidden.chunks(CHUNK * self.width).zip(labels.chunks(CHUNK)) {
-            let logits = &mut logits[..labels.len() * self.vocabulary];
+        let mut logits = vec![0.0; CHUNK.min(labels.len()) * vocabulary];
+        for (hidden, labels) in hidden.chunks(CHUNK * width).zip(labels.chunks(CHUNK)) {
+            let logits = &mut logits[..labels.len() * vocabulary];
             self.logits(logits, hidden);
-            let rows = logits.chunks_exact(self.vocabulary).zip(labels);
+            let rows = logits.chunks_exact(vocabulary).zip(labels);
             vectorized(
                 #[inline(always)]
                 || {
@@ -78,25 +70,26 @@ impl Head<'_> {
         scale: f32,
         mut gradients: Gradients<'_>,
     ) -> f64 {
+        let (vocabulary, width) = (self.weight.rows(), self.weight.cols());
         let mut total = 0.0;
-        let mut logits = vec![0.0; CHUNK.min(labels.len()) * self.vocabulary];
-        let weight = View::new(self.weight, self.vocabulary, self.width);
-        let chunks = gradients.d_hidden.chunks_mut(CHUNK * self.width);
+        let mut logits = vec![0.0; CHUNK.min(labels.len()) * vocabulary];
+        let chunks = gradients.d_hidden.chunks_mut(CHUNK * width);
         for ((hidden, labels), d_hidden) in hidden
-            .chunks(CHUNK * self.width)
+            .chunks(CHUNK * width)
             .zip(labels.chunks(CHUNK))
             .zip(chunks)
         {
             let rows = labels.len();
-            let logits = &mut logits[..rows * self.vocabulary];
+            let logits = &mut logits[..rows * vocabulary];
             self.logits(logits, hidden);
             total += self.differentiate(logits, labels, scale);
-            let d_logits = View::new(logits, rows, self.vocabulary);
-            let target = ViewMut::new(d_hidden, rows, self.width);
-            matmul(target, Write::Replace, 1.0, d_logits, weight);
+            self.rounding.apply(logits);
+            let d_logits = View::new(logits, rows, vocabulary);
+            let target = ViewMut::new(d_hidden, rows, width);
+            self.weight.input_gradient(target, Write::Replace, d_logits);
             if let Some(d_weight) = gradients.d_weight.as_deref_mut() {
-                let target = ViewMut::new(d_weight, self.vocabulary, self.width);
-                let hidden = View::new(hidden, rows, self.width);
+                let target = ViewMut::new(d_weight, vocabulary, width);
+                let hidden = View::new(hidden, rows, width);
                 matmul(target, Write::Add, 1.0, d_logits.transposed(), hidden);
             }
         }
@@ -109,7 +102,7 @@ impl Head<'_> {
             #[inline(always)]
             || {
                 let mut total = 0.0;
-                for (row, &label) in logits.chunks_exact_mut(self.vocabulary).zip(labels) {
+                for (row, &label) in logits.chunks_exact_mut(self.weight.rows()).zip(labels) {
                     let lse = log_sum_exp(row);
                     let label_logit = row[label];
                     total += f64::from(lse - label_logit);

@@ -33,6 +33,14 @@ impl<'a> View<'a> {
         Self::strided(data, rows, cols, cols)
     }
 
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn cols(&self) -> usize {
+        self.cols
+    }
+
     /// The transposed matrix over the same elements.
     pub(crate) fn transposed(self) -> Self {
         Self {
@@ -72,6 +80,11 @@ impl<'a> ViewMut<'a> {
     pub(crate) fn new(data: &'a mut [f32], rows: usize, cols: usize) -> Self {
         Self::strided(data, rows, cols, cols)
     }
+
+    /// Elements, rows, columns, and the distance of rows.
+    pub(super) fn into_parts(self) -> (&'a mut [f32], usize, usize, usize) {
+        (self.data, self.rows, self.cols, self.stride)
+    }
 }
 
 fn fits(len: usize, rows: usize, cols: usize, stride: usize) -> bool {
@@ -96,7 +109,10 @@ pub(crate) fn matmul(dst: ViewMut<'_>, write: Write, scale: f32, a: View<'_>, b:
     );
     // SAFETY: the destination's view was checked against its slice when it was made, and its
     // elements are initialised.
-    unsafe { multiply(dst.data.as_mut_ptr(), dst.stride, write, scale, (a, b)) }
+    unsafe {
+        let to = (dst.data.as_mut_ptr(), dst.stride);
+        multiply(to, write, scale, (a, b), parallelism(a, b));
+    }
 }
 
 /// `a b`, in memory that is written once and never cleared.
@@ -110,10 +126,23 @@ pub(crate) fn product(a: View<'_>, b: View<'_>) -> Vec<f32> {
     // SAFETY: the vector has room for `a.rows` contiguous rows of `b.cols` elements. A product
     // that replaces reads none of them and writes every one, so they are initialised after it.
     unsafe {
-        multiply(dst.as_mut_ptr(), b.cols, Write::Replace, 1.0, (a, b));
+        let to = (dst.as_mut_ptr(), b.cols);
+        multiply(to, Write::Replace, 1.0, (a, b), parallelism(a, b));
         dst.set_len(len);
     }
     dst
+}
+
+/// How a product is spread over threads; the bits are the same either way.
+fn parallelism(a: View<'_>, b: View<'_>) -> Parallelism {
+    let threads = rayon::current_num_threads();
+    // Below about a millisecond of work, waking other threads costs more than it saves.
+    let small = a.rows * b.cols * a.cols < 1 << 22;
+    if threads == 1 || small {
+        Parallelism::None
+    } else {
+        Parallelism::Rayon(threads)
+    }
 }
 
 /// The product over a destination of `a.rows` rows of `b.cols` elements, `stride` apart.
@@ -121,25 +150,17 @@ pub(crate) fn product(a: View<'_>, b: View<'_>) -> Vec<f32> {
 /// # Safety
 /// The destination is valid for those writes, belongs to the caller alone, and is initialised
 /// where `write` adds.
-unsafe fn multiply(
-    dst: *mut f32,
-    stride: usize,
+pub(super) unsafe fn multiply(
+    (dst, stride): (*mut f32, usize),
     write: Write,
     scale: f32,
     (a, b): (View<'_>, View<'_>),
+    parallelism: Parallelism,
 ) {
     assert_eq!(a.cols, b.rows, "shapes of a product");
     if a.rows == 0 || b.cols == 0 {
         return;
     }
-    let threads = rayon::current_num_threads();
-    // Below about a millisecond of work, waking other threads costs more than it saves.
-    let small = a.rows * b.cols * a.cols < 1 << 22;
-    let parallelism = if threads == 1 || small {
-        Parallelism::None
-    } else {
-        Parallelism::Rayon(threads)
-    };
     // SAFETY: both operands were checked against their slices when their views were made, the
     // shapes agree by the assertion above, and the caller answers for the destination.
     unsafe {

@@ -5,7 +5,9 @@
 use crate::adapter::layout::Gradients;
 use crate::frozen::Frozen;
 use crate::kernel::cross_entropy;
+use crate::kernel::rounding::Rounding;
 use crate::kernel::simd::{max, vectorized};
+use crate::ops;
 use crate::tensor::Matrix;
 use crate::tensor::compose::head as compose;
 use crate::tensor::indices::Indices;
@@ -16,6 +18,8 @@ pub(crate) struct Head {
     /// Its parameter index where it is trained.
     pub(crate) trained: Option<usize>,
     pub(crate) softcap: Option<f32>,
+    /// Number format in which values enter products.
+    pub(crate) rounding: Rounding,
 }
 
 /// Losses of some rows, summed when somebody asks: a device need not be waited for before.
@@ -39,6 +43,7 @@ impl Head {
         if !hidden.is_on_host() {
             return self.composed(|head| head.losses(hidden, labels)).to_vec();
         }
+        let hidden = ops::rounded(hidden, self.rounding);
         self.on_host(|head| head.losses(&hidden.elements(), labels))
     }
 
@@ -76,6 +81,7 @@ impl Head {
                 d_hidden,
                 d_weight: self.trained.map(|index| gradients.slot(index)),
             };
+            let hidden = ops::rounded(hidden, self.rounding);
             let hidden = hidden.elements();
             sum = self.on_host(|head| head.loss_and_gradient(&hidden, labels, scale, targets));
         });
@@ -89,17 +95,16 @@ impl Head {
         }
         let vocabulary = self.weight.rows();
         let mut logits = vec![0.0; hidden.rows() * vocabulary];
+        let hidden = ops::rounded(hidden, self.rounding);
         self.on_host(|head| head.logits(&mut logits, &hidden.elements()));
         logits.chunks_exact(vocabulary).map(largest_index).collect()
     }
 
     fn on_host<R>(&self, work: impl FnOnce(cross_entropy::Head<'_>) -> R) -> R {
-        let (weight, transposed) = (self.weight.elements(), self.weight.transposed());
+        let borrowed = self.weight.borrow();
         work(cross_entropy::Head {
-            weight: &weight,
-            transposed: transposed.as_deref(),
-            vocabulary: self.weight.rows(),
-            width: self.weight.cols(),
+            weight: borrowed.weight(),
+            rounding: self.rounding,
             softcap: self.softcap,
         })
     }

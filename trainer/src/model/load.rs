@@ -8,6 +8,7 @@ use schliff_weights::base::BaseWeights;
 use schliff_weights::config::{LayerAttention, ModelConfig, Rope as RopeConfig};
 
 use super::block::{Block, HeadNorms, Norm};
+use super::holding::{Holding, Role};
 use super::network::{EMBEDDING, HEAD, Network};
 use super::projection::{Part, Projection};
 use crate::frozen::Frozen;
@@ -85,7 +86,7 @@ fn groups(config: &ModelConfig) -> [Vec<(&'static str, usize, usize)>; 4] {
     ]
 }
 
-/// Reads a base model onto `device`, with rotary tables for positions `0..positions`.
+/// Reads a base model onto `device` in 32 bits, with rotary tables for positions `0..positions`.
 ///
 /// # Errors
 /// A tensor that cannot be read.
@@ -94,18 +95,19 @@ pub(crate) fn network(
     positions: usize,
     device: &Device,
 ) -> Result<Network, WeightsError> {
-    network_for(base, positions, device, 1)
+    held_network(base, positions, Holding::default(), (device, 1))
 }
 
-/// As [`network`], where `ranks_here` ranks on this machine share its memory.
+/// [`network`] in the form that `holding` says, where so many ranks on this machine share its
+/// memory.
 ///
 /// # Errors
 /// A tensor that cannot be read.
-pub(crate) fn network_for(
+pub(crate) fn held_network(
     base: &BaseWeights,
     positions: usize,
-    device: &Device,
-    ranks_here: usize,
+    holding: Holding,
+    (device, ranks_here): (&Device, usize),
 ) -> Result<Network, WeightsError> {
     let config = base.config();
     let copy_bytes = base.parameter_count() * size_of::<f32>() as u64 * ranks_here.max(1) as u64;
@@ -113,6 +115,7 @@ pub(crate) fn network_for(
     let reader = Reader {
         base,
         config,
+        holding,
         copies,
         device,
     };
@@ -140,6 +143,7 @@ pub(crate) fn network_for(
         blocks: blocks?,
         norm: reader.norm(FINAL_NORM.to_owned())?,
         logit_softcap: config.logit_softcap,
+        rounding: holding.rounding(),
     })
 }
 
@@ -164,7 +168,8 @@ fn rope_tables(config: &ModelConfig, positions: usize, device: &Device) -> Vec<A
 struct Reader<'a> {
     base: &'a BaseWeights,
     config: &'a ModelConfig,
-    /// Weights get a transposed copy.
+    holding: Holding,
+    /// Plain weights get a transposed copy.
     copies: bool,
     device: &'a Device,
 }
@@ -223,17 +228,11 @@ impl Reader<'_> {
         group: &[(&'static str, usize, usize)],
         has_bias: bool,
     ) -> Result<Projection, WeightsError> {
-        let (mut weight, mut bias, mut parts) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut rows, mut cols) = (0, 0);
-        for &(module, inputs, outputs) in group {
+        let (mut names, mut bias, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rows = 0;
+        for &(module, _, outputs) in group {
             let name = format!("model.layers.{layer}.{module}");
-            let read = self.base.read_f32(&format!("{name}.weight"))?;
-            // A lone layer's weight is taken as it is, without a second copy.
-            if weight.is_empty() {
-                weight = read
-            } else {
-                weight.extend(read)
-            }
+            names.push(format!("{name}.weight"));
             if has_bias {
                 bias.extend(self.base.read_f32(&format!("{name}.bias"))?);
             }
@@ -243,11 +242,11 @@ impl Reader<'_> {
                 columns,
                 row_squares: OnceLock::new(),
             });
-            (rows, cols) = (rows + outputs, inputs);
+            rows += outputs;
         }
         let bias = has_bias.then(|| self.row(bias));
         Ok(Projection {
-            frozen: self.frozen(Matrix::new(rows, cols, weight), self.copies),
+            frozen: self.frozen(&names, Role::Layer, self.copies)?,
             bias,
             parts,
         })
@@ -265,13 +264,12 @@ impl Reader<'_> {
     }
 
     fn matrix(&self, name: &str, copy: bool) -> Result<Frozen, WeightsError> {
-        let cols = self.config.hidden_size;
-        let data = self.base.read_f32(name)?;
-        Ok(self.frozen(Matrix::new(data.len() / cols, cols, data), copy))
+        self.frozen(&[name.to_owned()], Role::Vocabulary, copy)
     }
 
-    fn frozen(&self, weight: Matrix, copy: bool) -> Frozen {
-        Frozen::new(weight, copy).moved_to(self.device)
+    fn frozen(&self, names: &[String], role: Role, copy: bool) -> Result<Frozen, WeightsError> {
+        let frozen = self.holding.read(self.base, names, role, copy)?;
+        Ok(frozen.moved_to(self.device))
     }
 
     /// A vector as a matrix of one row.

@@ -7,6 +7,7 @@ use super::projection::{BackwardPass, Context, Projection};
 use crate::adapter::factors::{Adapter, row_norms};
 use crate::adapter::layout::{Gradients, Layout};
 use crate::frozen::Frozen;
+use crate::kernel::rounding::Rounding;
 use crate::ops;
 use crate::tensor::Matrix;
 use crate::tensor::device::Device;
@@ -27,6 +28,8 @@ pub(crate) struct Network {
     /// `[vocabulary, hidden]`; the embedding's own table where the two are tied.
     pub(crate) head: Frozen,
     pub(crate) logit_softcap: Option<f32>,
+    /// Number format in which values enter products.
+    pub(crate) rounding: Rounding,
 }
 
 /// How a training pass over a leaf is done.
@@ -89,7 +92,8 @@ impl Network {
 
     /// The adapter over this base, cut out of its masters.
     pub(crate) fn adapter<'a>(&self, layout: &'a Layout, masters: &[f32]) -> Adapter<'a> {
-        Adapter::new(layout, masters, self.device(), |module, factors| {
+        let place = (self.device(), self.rounding);
+        Adapter::new(layout, masters, place, |module, factors| {
             let name = &layout.modules[module].name;
             let found = self
                 .projections()
@@ -129,11 +133,12 @@ impl Network {
         let trained = context.adapter.and_then(|adapter| adapter.saved(HEAD));
         Head {
             weight: match trained {
-                Some((_, value)) => Frozen::new(value.clone(), false),
+                Some((_, value)) => Frozen::plain(value.clone(), false),
                 None => self.head.clone(),
             },
             trained: trained.map(|(index, _)| index),
             softcap: self.logit_softcap,
+            rounding: self.rounding,
         }
     }
 

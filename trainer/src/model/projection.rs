@@ -11,6 +11,7 @@ use super::batch::Leaf;
 use crate::adapter::factors::{Adapter, Factors};
 use crate::adapter::layout::Gradients;
 use crate::frozen::Frozen;
+use crate::kernel::rounding::Rounding;
 use crate::ops::{self, Columns};
 use crate::tensor::Matrix;
 
@@ -77,10 +78,10 @@ struct Branch<'a> {
 
 impl Branch<'_> {
     /// The branch's own input: `x`, or `x` after dropout.
-    fn input(&self, x: &Matrix) -> Matrix {
+    fn input(&self, x: &Matrix, rounding: Rounding) -> Matrix {
         match &self.keys {
             None => x.clone(),
-            Some((keys, p)) => ops::rows::dropout(x, keys, *p),
+            Some((keys, p)) => ops::rounded(&ops::rows::dropout(x, keys, *p), rounding),
         }
     }
 }
@@ -96,6 +97,7 @@ impl Projection {
 
     /// `y` for rows `x`, with what the backward pass needs.
     pub(crate) fn forward(&self, x: &Matrix, context: &Context<'_>) -> (Matrix, Trace) {
+        let x = &ops::rounded(x, self.frozen.rounding());
         let mut y = self.frozen.linear(x);
         let mut trace = Trace::new();
         for branch in self.branches(context) {
@@ -117,7 +119,8 @@ impl Projection {
         pass: &mut BackwardPass<'_, '_>,
         wants_dx: bool,
     ) -> Option<Matrix> {
-        let mut dy = dy;
+        let rounding = self.frozen.rounding();
+        let (x, mut dy) = (&ops::rounded(x, rounding), ops::rounded(&dy, rounding));
         let mut branch_dx = wants_dx.then(|| x.zeros_beside(x.rows(), x.cols()));
         for (branch, left) in self.branches(pass.context).zip(trace) {
             (dy, branch_dx) =
@@ -153,8 +156,9 @@ impl Projection {
     fn forward_branch(&self, y: Matrix, x: &Matrix, branch: &Branch<'_>) -> (Matrix, BranchTrace) {
         let Factors { a, b, scale, dora } = branch.factors;
         let columns = branch.columns.clone();
-        let input = branch.input(x);
-        let h = ops::linear(&input, a);
+        let rounding = self.frozen.rounding();
+        let input = branch.input(x, rounding);
+        let h = ops::rounded(&ops::linear(&input, a), rounding);
         let Some(rows) = dora else {
             let y = ops::add_linear(y, columns, &h, b, *scale);
             return (y, BranchTrace { h, unscaled: None });
@@ -198,6 +202,7 @@ impl Projection {
         gradients: &mut Gradients<'_>,
     ) -> (Matrix, Option<Matrix>) {
         let Factors { a, b, scale, .. } = branch.factors;
+        let rounding = self.frozen.rounding();
         let range = branch.columns.clone();
         let a_index = gradients.layout().modules[branch.module].a;
         let mut dy = dy;
@@ -211,6 +216,7 @@ impl Projection {
             gradients.add(a_index + 2, &magnitude);
             let scaled =
                 ops::columns::set_scaled(incoming.clone(), 0..range.len(), &incoming, &rows.factor);
+            let scaled = ops::rounded(&scaled, rounding);
             if branch.keys.is_none() {
                 dy = ops::columns::set(dy, range.clone(), &scaled);
             }
@@ -227,7 +233,8 @@ impl Projection {
         gradients.add(a_index + 1, &db);
         let dh = x.zeros_beside(x.rows(), a.rows());
         let dh = ops::add_linear_input_gradient(dh, &d_branch, b, *scale);
-        let input = branch.input(x);
+        let dh = ops::rounded(&dh, rounding);
+        let input = branch.input(x, rounding);
         let da = ops::linear_weight_gradient(&Columns::all(&dh), &input, 1.0);
         gradients.add(a_index, &da);
         let dx = dx.map(|dx| match &branch.keys {
@@ -238,7 +245,7 @@ impl Projection {
                     ops::add_linear_input_gradient(d_input, &Columns::all(&dh), a, 1.0);
                 if let Some((incoming, scaled)) = &direct {
                     let extra = ops::columns::subtract(scaled.clone(), 0..range.len(), incoming);
-                    let rows = range.clone();
+                    let (extra, rows) = (ops::rounded(&extra, rounding), range.clone());
                     d_input = self.frozen.add_rows_input_gradient(d_input, &extra, rows);
                 }
                 ops::columns::add(dx, &ops::rows::dropout(&d_input, keys, *p))

@@ -11,6 +11,7 @@ use crate::frozen::Frozen;
 use crate::kernel::attention::AttentionShape;
 use crate::kernel::dropout::mix;
 use crate::kernel::rope::{RopeTable, Turn};
+use crate::kernel::rounding::Rounding;
 use crate::model::head::Head;
 use crate::ops;
 use crate::tensor::Matrix;
@@ -268,9 +269,10 @@ fn heads_losses_and_gradients() {
         let shape = vec![("head".to_owned(), (17, 8))];
         let layout = Layout::new(Vec::new(), shape).expect("a layout");
         let head = |weight: &Matrix| Head {
-            weight: Frozen::new(weight.clone(), false),
+            weight: Frozen::plain(weight.clone(), false),
             trained: Some(0),
             softcap,
+            rounding: Rounding::None,
         };
         let (hidden, weight) = (matrix(4, 8, 1), matrix(17, 8, 2));
         let run = |hidden: &Matrix, weight: &Matrix| {

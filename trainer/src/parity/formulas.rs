@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::{fixture, json, numbers};
 use crate::kernel::cross_entropy::{Gradients, Head};
+use crate::kernel::rounding::Rounding;
+use crate::kernel::weight::Weight;
 use crate::training::optimizer::{AdamW, Moments, clip, global_norm};
 
 fn cases(name: &str) -> Vec<Value> {
@@ -104,10 +106,8 @@ fn chunked_cross_entropy_agrees_with_f64() {
         let width = hidden.len() / labels.len();
         let softcap = case["softcap"].as_f64().map(|cap| cap as f32);
         let head = Head {
-            weight: &weight,
-            transposed: None,
-            vocabulary: weight.len() / width,
-            width,
+            weight: Weight::plain(&weight, None, width),
+            rounding: Rounding::None,
             softcap,
         };
         let mut d_hidden = vec![0.0; hidden.len()];

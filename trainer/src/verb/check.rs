@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::job::OpenJob;
 use crate::failure::Failure;
-use crate::model::load::network;
 use crate::process::memory::peak_rss_bytes;
 use crate::process::report::Reporter;
 use crate::training::group::Group;
@@ -27,8 +26,7 @@ pub(super) fn check(job: &Job, world_size: usize, reporter: &Reporter) -> Result
     world::check(world_size, micro_batches).map_err(Failure::usage)?;
     let masters = open.initial_masters()?;
     reporter.stage("loading the base model");
-    let network =
-        network(&open.base.weights, open.positions(), &device(0)?).map_err(Failure::usage)?;
+    let network = open.network(&device(0)?, 1)?;
     let loaded_bytes = peak_rss_bytes();
     let workers = workers()?;
     let settings = open.step_settings();

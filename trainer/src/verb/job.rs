@@ -13,7 +13,11 @@ use crate::adapter::layout::Layout;
 use crate::adapter::peft::{AdapterError, config_of, layout_of, masters_of, seeded_masters};
 use crate::base::{Base, Replacements};
 use crate::failure::Failure;
+use crate::model::holding::Holding;
+use crate::model::load::held_network;
+use crate::model::network::Network;
 use crate::process::report::Reporter;
+use crate::tensor::device::Device;
 use crate::training::leaves::cut;
 use crate::training::optimizer::AdamW;
 use crate::training::schedule::LearningRate;
@@ -120,6 +124,18 @@ impl<'a> OpenJob<'a> {
             seed: training.seed,
             checkpointing: training.activation_checkpointing,
         }
+    }
+
+    /// The base in the form that the job asks for; so many ranks share this machine's memory.
+    pub(super) fn network(&self, device: &Device, ranks_here: usize) -> Result<Network, Failure> {
+        let holding = Holding::of(self.job);
+        if holding != Holding::default() && !device.is_host() {
+            let told = "training.precision and model.quantization are for the CPU so far";
+            return Err(Failure::words(ExitCode::Usage, told)
+                .hint("leave both out, or set SCHLIFF_DEVICE=flex"));
+        }
+        let place = (device, ranks_here);
+        held_network(&self.base.weights, self.positions(), holding, place).map_err(Failure::usage)
     }
 
     /// Positions that any part of the job reaches.

@@ -28,7 +28,6 @@ use serde_json::Value;
 use self::leader::Leader;
 use super::job::OpenJob;
 use crate::failure::Failure;
-use crate::model::load::network_for;
 use crate::process::interrupt::Wish;
 use crate::process::report::Reporter;
 use crate::training::group::Group;
@@ -129,15 +128,7 @@ fn train_in(
     let begun = begin::begin(group, leader.as_mut(), open, reporter)?;
     reporter.stage("loading the base model");
     let place = order.place;
-    let device = device(place.local_rank)?;
-    let positions = open.positions();
-    let network = network_for(
-        &open.base.weights,
-        positions,
-        &device,
-        place.local_world_size,
-    );
-    let network = network.map_err(Failure::usage)?;
+    let network = open.network(&device(place.local_rank)?, place.local_world_size)?;
     let workers = workers()?;
     let stepper = Stepper {
         network: &network,

@@ -20,6 +20,7 @@ use crate::encoding::Encoding;
 use crate::error::{TensorProblem, WeightsError};
 use crate::gguf::GgufVocabulary;
 use crate::mapped::MappedFile;
+use crate::packed::PackedRows;
 
 /// Rows are decoded in parallel in runs of about so many weights.
 const WEIGHTS_PER_TASK: usize = 1 << 16;
@@ -167,6 +168,26 @@ impl BaseWeights {
                 .for_each(|weight| *weight -= tensor.offset_by);
         }
         Ok(out)
+    }
+
+    /// The rows of a matrix as they are stored, in HF order; `None` where the file has it in a way
+    /// that a copy cannot keep.
+    pub fn packed(&self, name: &str) -> Result<Option<PackedRows>, WeightsError> {
+        let tensor = self.stored(name)?;
+        let &[rows, cols] = tensor.shape.as_slice() else {
+            return Ok(None);
+        };
+        if tensor.offset_by != 0.0 {
+            return Ok(None);
+        }
+        let data = &self.files[tensor.file][tensor.offset..tensor.offset + tensor.bytes];
+        let row_bytes = data.len() / rows.max(1);
+        let mut bytes = Vec::with_capacity(data.len());
+        for row in 0..rows {
+            let stored = tensor.rows.stored_row(row, rows) * row_bytes;
+            bytes.extend(&data[stored..stored + row_bytes]);
+        }
+        Ok(Some(PackedRows::new(tensor.encoding, cols, bytes)))
     }
 
     /// Weights of the whole model, a tied head counted once.

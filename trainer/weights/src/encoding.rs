@@ -1,10 +1,12 @@
 //! How a tensor's numbers lie in a file, and how they become `f32`.
 //!
 //! Rules: decoding is exact against gguf-py's `dequantize` (same operations, same order, in
-//! `f32`); a row is a whole number of blocks. Absent on purpose: encoding, and the formats that
-//! no published model of our families uses (IQ*, TQ*, MXFP4).
+//! `f32`); a row is a whole number of blocks. Absent on purpose: the formats that no published
+//! model of our families uses (IQ*, TQ*, MXFP4).
 
 mod blocks;
+mod encode;
+mod nf4;
 mod super_blocks;
 
 use half::slice::HalfFloatSliceExt;
@@ -38,6 +40,8 @@ pub enum Encoding {
     Q5K,
     /// 6 bits, 16 sub-blocks with scale.
     Q6K,
+    /// 4-bit normal floats in blocks of 64; in memory alone.
+    Nf4,
 }
 
 impl Encoding {
@@ -67,6 +71,7 @@ impl Encoding {
             Self::F32 | Self::F16 | Self::BF16 => 1,
             Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => blocks::WEIGHTS,
             Self::Q2K | Self::Q3K | Self::Q4K | Self::Q5K | Self::Q6K => super_blocks::WEIGHTS,
+            Self::Nf4 => nf4::WEIGHTS,
         }
     }
 
@@ -85,6 +90,7 @@ impl Encoding {
             Self::Q4K => 144,
             Self::Q5K => 176,
             Self::Q6K => 210,
+            Self::Nf4 => nf4::BYTES,
         }
     }
 
@@ -99,6 +105,12 @@ impl Encoding {
 
     /// Decodes whole blocks: `bytes` must be exactly [`Self::bytes_of`] `out.len()`.
     pub(crate) fn decode(self, bytes: &[u8], out: &mut [f32]) {
+        self.decode_inline(bytes, out);
+    }
+
+    /// [`Self::decode`] inside the caller's choice of vector instructions.
+    #[inline(always)]
+    pub(crate) fn decode_inline(self, bytes: &[u8], out: &mut [f32]) {
         debug_assert_eq!(self.bytes_of(out.len()), Some(bytes.len()));
         match self {
             Self::F32 => decode_f32(bytes, out),
@@ -114,10 +126,28 @@ impl Encoding {
             Self::Q4K => each_block(bytes, out, super_blocks::q4_k),
             Self::Q5K => each_block(bytes, out, super_blocks::q5_k),
             Self::Q6K => each_block(bytes, out, super_blocks::q6_k),
+            Self::Nf4 => each_block(bytes, out, nf4::decode),
         }
+    }
+
+    /// Encodes whole blocks into exactly [`Self::bytes_of`] `weights.len()` bytes; `false` where
+    /// the encoding is one that is only read.
+    pub(crate) fn encode(self, weights: &[f32], out: &mut [u8]) -> bool {
+        debug_assert_eq!(self.bytes_of(weights.len()), Some(out.len()));
+        match self {
+            Self::F32 => encode::f32(weights, out),
+            Self::F16 => encode::f16(weights, out),
+            Self::BF16 => encode::bf16(weights, out),
+            Self::Q4_0 => into_each_block(weights, out, encode::q4_0),
+            Self::Q8_0 => into_each_block(weights, out, encode::q8_0),
+            Self::Nf4 => into_each_block(weights, out, encode::nf4),
+            _ => return false,
+        }
+        true
     }
 }
 
+#[inline(always)]
 fn each_block<const BYTES: usize, const WEIGHTS: usize>(
     bytes: &[u8],
     out: &mut [f32],
@@ -130,12 +160,26 @@ fn each_block<const BYTES: usize, const WEIGHTS: usize>(
     }
 }
 
+fn into_each_block<const BYTES: usize, const WEIGHTS: usize>(
+    weights: &[f32],
+    out: &mut [u8],
+    encode: impl Fn(&[f32; WEIGHTS], &mut [u8; BYTES]),
+) {
+    let (decoded, _) = weights.as_chunks::<WEIGHTS>();
+    let (encoded, _) = out.as_chunks_mut::<BYTES>();
+    for (weights, block) in decoded.iter().zip(encoded) {
+        encode(weights, block);
+    }
+}
+
+#[inline(always)]
 fn decode_f32(bytes: &[u8], out: &mut [f32]) {
     for (raw, value) in bytes.as_chunks::<4>().0.iter().zip(out) {
         *value = f32::from_le_bytes(*raw);
     }
 }
 
+#[inline(always)]
 fn decode_bf16(bytes: &[u8], out: &mut [f32]) {
     for (raw, value) in bytes.as_chunks::<2>().0.iter().zip(out) {
         *value = f32::from_bits(u32::from(u16::from_le_bytes(*raw)) << 16);

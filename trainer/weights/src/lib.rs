@@ -14,6 +14,7 @@ mod folder;
 pub mod gguf;
 mod mapped;
 pub mod merged;
+pub mod packed;
 mod safetensors_file;
 
 pub use adapter::{
@@ -26,3 +27,4 @@ pub use error::{TensorProblem, WeightsError};
 pub use expected::expected_tensors;
 pub use gguf::GgufVocabulary;
 pub use merged::{FloatType, HfModel, write_hf_model};
+pub use packed::PackedRows;

@@ -14,6 +14,7 @@ mod folders;
 mod formats;
 mod merged;
 mod models;
+mod packed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
