@@ -17,7 +17,7 @@ FEATURES := wgpu cuda
 FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 
-.PHONY: help build quickstart test check bench-train bench parity reference-env clean
+.PHONY: help build quickstart test check bench-train bench-collective bench parity reference-env clean
 .PHONY: test-gpu-software gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
 
@@ -51,6 +51,10 @@ check: rust-tools ## Check format, lints, licences, layers and house rules
 bench-train: rust-tools reference-env ## Compare training with torch and PEFT; writes docs/benchmarks/train.md
 	@$(MAKE) -j2 build quickstart-inputs
 	$(PYTHON) reference/bench_train.py
+
+bench-collective: rust-tools reference-env ## Compare sums over ranks with gloo and Open MPI; writes docs/benchmarks/collective.md
+	$(CARGO) build --release --locked -p schliff-collective
+	$(PYTHON) reference/bench_collective.py
 
 bench: bench-train ## The same as bench-train
 

@@ -8,6 +8,7 @@
 //! tensors, devices of other processes, restarts (a new generation makes a new group).
 
 pub mod attach;
+pub mod bench;
 pub mod conformance;
 mod error;
 #[cfg(feature = "mpi")]

@@ -15,9 +15,9 @@ use super::header::{self, Header};
 use crate::tree;
 
 /// Numbers in a block: small enough to stay in a core's cache, large enough for a system call.
-const BLOCK: usize = 32 << 10;
+const BLOCK: usize = 16 << 10;
 /// Turns by which the gather follows the scatter.
-const LAG: usize = 2;
+const LAG: usize = 1;
 /// Blocks of the scatter that can be under way: a peer is at most `2 * LAG` ahead.
 const SLOTS: usize = 2 * LAG + 1;
 

@@ -2,3 +2,5 @@
 
 mod conforms;
 mod group;
+mod joining;
+mod processes;
