@@ -3,8 +3,10 @@
 //! The sum is not `MPI_Allreduce`, whose order is the library's: shares go out by all-to-all, each
 //! rank adds up its own in the same tree as over TCP, and all-gather brings the sums back. So the
 //! bits are those of every other back-end. Each operation begins with a gather of what it is, so that
-//! ranks out of step are told so. Absent on purpose: time limits, which MPI does not have. A rank
-//! that dies takes the whole group with it, and whoever supervises starts the next generation.
+//! ranks out of step are told so. Absent on purpose: time limits, which MPI does not have, and
+//! errors of the library as values: the bindings do not look at them, so the library must end the
+//! process. A rank that dies takes the whole group with it, and whoever supervises starts the next
+//! generation.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +23,9 @@ use crate::{Collective, CollectiveError};
 /// MPI can be initialised once in a process.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// A place in memory for parts without bytes.
+static NO_BYTES: [u8; 1] = [0];
+
 /// Exit code of a group that was given up.
 const ABORTED: i32 = 76;
 
@@ -30,6 +35,7 @@ pub(crate) struct Mpi {
     /// Ends MPI when it is dropped.
     _universe: Universe,
     operations: u64,
+    is_broken: bool,
     out: Vec<f32>,
     back: Vec<f32>,
 }
@@ -86,6 +92,7 @@ pub(crate) fn join(place: &Place) -> Result<Mpi, CollectiveError> {
         world,
         _universe: universe,
         operations: 0,
+        is_broken: false,
         out: Vec::new(),
         back: Vec::new(),
     })
@@ -94,6 +101,12 @@ pub(crate) fn join(place: &Place) -> Result<Mpi, CollectiveError> {
 impl Mpi {
     /// Every rank's number that goes with the operation, by rank.
     fn agree(&mut self, operation: Operation, number: u64) -> Result<Vec<u64>, CollectiveError> {
+        if self.is_broken {
+            return Err(CollectiveError::Aborted {
+                rank: self.rank(),
+                reason: "the group is broken since ranks were out of step".into(),
+            });
+        }
         self.operations += 1;
         let own = [self.operations, operation as u64, number];
         let mut all = vec![0_u64; own.len() * self.world_size()];
@@ -103,6 +116,7 @@ impl Mpi {
             .clone()
             .position(|told| (told[0], told[1]) != (own[0], own[1]));
         if let Some(rank) = strange {
+            self.is_broken = true;
             let words = |it: &[u64]| format!("{} number {}", Operation::word(it[1]), it[0]);
             return Err(CollectiveError::OutOfStep {
                 rank,
@@ -126,11 +140,15 @@ impl Collective for Mpi {
     fn all_reduce(&mut self, data: &mut [f32]) -> Result<(), CollectiveError> {
         let lengths = self.agree(Operation::AllReduce, data.len() as u64)?;
         if let Some(rank) = lengths.iter().position(|&len| len != data.len() as u64) {
+            self.is_broken = true;
             return Err(CollectiveError::OutOfStep {
                 rank,
                 told: format!("all_reduce of {} numbers", lengths[rank]),
                 own: format!("all_reduce of {} numbers", data.len()),
             });
+        }
+        if data.is_empty() {
+            return Ok(());
         }
         let (rank, world_size) = (self.rank(), self.world_size());
         let stride = longest_share(data.len(), world_size);
@@ -153,20 +171,28 @@ impl Collective for Mpi {
 
     fn all_gather(&mut self, part: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
         let lengths = self.agree(Operation::AllGather, part.len() as u64)?;
-        let counts: Option<Vec<i32>> = lengths.iter().map(|&len| i32::try_from(len).ok()).collect();
-        let counts = counts.ok_or_else(|| refused("a part is longer than 2 GiB".into()))?;
-        let starts: Vec<i32> = counts
-            .iter()
-            .scan(0_i32, |at, count| {
-                let start = *at;
-                *at = at.saturating_add(*count);
-                Some(start)
-            })
-            .collect();
-        let total: usize = lengths.iter().map(|&len| len as usize).sum();
-        let mut all = vec![0_u8; total];
+        let mut starts = Vec::with_capacity(lengths.len());
+        let mut counts = Vec::with_capacity(lengths.len());
+        let mut total = 0_i32;
+        for len in &lengths {
+            let count = i32::try_from(*len).ok();
+            let end = count.and_then(|count| total.checked_add(count));
+            let (Some(count), Some(end)) = (count, end) else {
+                return Err(refused("parts are longer than 2 GiB together".into()));
+            };
+            starts.push(total);
+            counts.push(count);
+            total = end;
+        }
+        // The address of an empty vector is 1, which Open MPI takes for MPI_IN_PLACE.
+        let part = if part.is_empty() {
+            &NO_BYTES[..0]
+        } else {
+            part
+        };
+        let mut all = vec![0_u8; count(total) + 1];
         {
-            let mut target = PartitionMut::new(&mut all[..], &counts[..], &starts[..]);
+            let mut target = PartitionMut::new(&mut all[..count(total)], &counts[..], &starts[..]);
             self.world.all_gather_varcount_into(part, &mut target);
         }
         let mut rest = all.as_slice();

@@ -15,6 +15,8 @@ A rank reads its place (a line of JSON) from standard input, or takes it from
 the environment that mpirun makes.
 
   conformance                a rank that checks what a group must do
+  out-of-step                a rank that checks that it is told of another's operation
+  abort                      a rank that checks that it hears of another's leaving
   work                       a rank that sums until its group breaks, a line a sum
   all-reduce BYTES TIMES     a rank that measures sums
   launch RANKS BYTES TIMES   starts that many ranks over TCP on this machine; seconds
@@ -43,6 +45,14 @@ fn answer(words: &[&str]) -> Result<(), Failure> {
         ["conformance"] => {
             conformance::healthy(group()?.as_mut())?;
             say("conforms")
+        }
+        ["out-of-step"] => {
+            conformance::out_of_step(group()?)?;
+            say("told")
+        }
+        ["abort"] => {
+            conformance::abort(group()?)?;
+            say("heard")
         }
         ["work"] => work(),
         ["all-reduce", bytes, times] => {
