@@ -18,6 +18,7 @@ mod ops;
 #[cfg(test)]
 mod parity;
 pub mod process;
+pub mod program;
 mod tensor;
 pub mod training;
 pub mod verb;

@@ -34,7 +34,7 @@ impl fmt::Display for Ending {
 pub struct Cause {
     /// The rank that it began with.
     pub rank: usize,
-    /// Optimizer steps that this rank had done.
+    /// Optimizer steps that the group had done.
     pub step: usize,
     /// What happened to it.
     pub trouble: Trouble,

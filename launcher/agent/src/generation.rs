@@ -77,7 +77,6 @@ struct Member {
     ending: Option<Ending>,
     /// When it said its last word.
     over_ms: Option<u64>,
-    step: usize,
 }
 
 impl Generation {
@@ -130,15 +129,15 @@ impl Generation {
         let member = &mut self.members[rank];
         match event {
             Some(Event::Beat(beat)) => {
-                member.step = member.step.max(beat.step);
+                self.step = self.step.max(beat.step);
                 self.watch.beat(rank, *beat, now_ms);
             }
-            Some(Event::Step(metrics)) => member.step = member.step.max(metrics.step),
+            Some(Event::Step(metrics)) => self.step = self.step.max(metrics.step),
             Some(Event::Checkpoint(CheckpointNews::Committed { step, .. })) => {
                 self.committed = self.committed.max(Some(*step));
             }
             Some(Event::Checkpoint(CheckpointNews::Resumed { step, .. })) => {
-                member.step = member.step.max(*step);
+                self.step = self.step.max(*step);
                 self.resumed = Some(*step);
             }
             _ => {}
@@ -147,12 +146,12 @@ impl Generation {
             member.over_ms = Some(now_ms);
             self.watch.over(rank);
         }
-        self.step = self.step.max(self.members[rank].step);
     }
 
     /// A rank is of no more use, whatever its process does.
     pub fn trouble(&mut self, rank: usize, trouble: Trouble) {
-        let step = self.members.get(rank).map_or(0, |member| member.step);
+        // Ranks are in step, and not each has told so.
+        let step = self.step;
         let cause = Cause {
             rank,
             step,

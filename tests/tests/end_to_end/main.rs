@@ -2,4 +2,5 @@
 
 mod bad_input;
 mod numbers;
+mod ranks;
 mod stop;
