@@ -8,7 +8,6 @@ use schliff_tests::desk::{Desk, fixture};
 
 /// Enough for ranks to be killed on their way.
 const STEPS: usize = 1_500;
-const KILLS: usize = 10;
 
 /// A tiny job of `steps` steps with eight logical micro-batches each.
 fn desk(steps: usize) -> Desk {
@@ -100,25 +99,6 @@ fn one_two_and_four_ranks_give_the_same_bytes() {
             "{ranks} ranks give another adapter"
         );
     }
-}
-
-#[test]
-fn ranks_that_are_killed_again_and_again_change_nothing() {
-    let desk = desk(STEPS);
-    let mut run = Disturbed::start(&desk);
-    run.wait_for("step ");
-    for nth in 0..KILLS {
-        // Both ranks in turn, at whatever they are doing then.
-        run.signal_rank("-KILL", nth / 2 + nth);
-        run.wait_for("was killed by SIGKILL at step");
-        run.wait_for("step ");
-    }
-    let said = run.end();
-    assert_eq!(said.matches("; restarting from").count(), KILLS, "{said}");
-    assert!(
-        adapter(&desk, "disturbed") == train(&desk, "1"),
-        "another adapter"
-    );
 }
 
 #[test]
