@@ -1,13 +1,16 @@
 //! Several ranks, and what may happen to them: the adapter's bytes stay the same.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStderr, Command};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
-use schliff_tests::desk::{Desk, fixture};
+use schliff_tests::desk::{Desk, fixture, json_file};
+use schliff_tests::running::{Running, signal};
 
 /// Enough for ranks to be killed on their way.
-const STEPS: usize = 1_500;
+const STEPS: usize = 6_000;
+/// Ranks killed in one run.
+const KILLS: usize = 10;
 
 /// A tiny job of `steps` steps with eight logical micro-batches each.
 fn desk(steps: usize) -> Desk {
@@ -36,56 +39,31 @@ fn train(desk: &Desk, ranks: &str) -> Vec<u8> {
     adapter(desk, &out)
 }
 
-/// A run whose ranks are disturbed.
-struct Disturbed {
-    schliff: Child,
-    words: Lines<BufReader<ChildStderr>>,
-    said: Vec<String>,
+/// Starts a run that is going to be disturbed.
+fn disturbed(desk: &Desk, ranks: &str) -> Running {
+    let args = ["run", "job.toml", "--ranks", ranks, "--out", "disturbed"];
+    let more = ["--max-restarts", "20", "--hang-timeout", "3"];
+    Running::start(desk.command(&[&args[..], &more].concat()))
 }
 
-impl Disturbed {
-    fn start(desk: &Desk) -> Self {
-        let args = ["run", "job.toml", "--ranks", "2", "--out", "disturbed"];
-        let more = ["--max-restarts", "20", "--hang-timeout", "3"];
-        let mut schliff = desk
-            .command(&[&args[..], &more].concat())
-            .spawn()
-            .expect("starts");
-        let words = BufReader::new(schliff.stderr.take().expect("a pipe")).lines();
-        Self {
-            schliff,
-            words,
-            said: Vec::new(),
-        }
+/// Whether a line tells of a step just done.
+fn tells_step(line: &str) -> bool {
+    line.starts_with("step ")
+}
+
+/// Chance, from the seed of this run's hash maps.
+struct Chance(u64);
+
+impl Chance {
+    fn new() -> Self {
+        Self(RandomState::new().build_hasher().finish())
     }
 
-    fn wait_for(&mut self, words: &str) {
-        while !self.said.last().is_some_and(|line| line.contains(words)) {
-            let line = self
-                .words
-                .next()
-                .unwrap_or_else(|| panic!("ended: {:#?}", self.said));
-            self.said.push(line.expect("UTF-8"));
-        }
-        self.said.push(String::new());
-    }
-
-    /// Signals one of its ranks; `nth` picks which.
-    fn signal_rank(&self, signal: &str, nth: usize) {
-        let pid = self.schliff.id();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let children = children.expect("it runs");
-        let ranks: Vec<_> = children.split_whitespace().collect();
-        let rank = ranks[nth % ranks.len()];
-        let sent = Command::new("kill").args([signal, rank]).status();
-        assert!(sent.expect("kill runs").success(), "{:#?}", self.said);
-    }
-
-    fn end(mut self) -> String {
-        self.said.extend(self.words.by_ref().map_while(Result::ok));
-        let code = self.schliff.wait().expect("an exit status").code();
-        assert_eq!(code, Some(0), "{:#?}", self.said);
-        self.said.join("\n")
+    fn below(&mut self, bound: u64) -> u64 {
+        // The multiplier and increment of Knuth's MMIX generator.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
     }
 }
 
@@ -102,13 +80,60 @@ fn one_two_and_four_ranks_give_the_same_bytes() {
 }
 
 #[test]
+fn ranks_that_are_killed_again_and_again_change_nothing() {
+    let desk = desk(STEPS);
+    let mut run = disturbed(&desk, "2");
+    let mut chance = Chance::new();
+    let seed = chance.0;
+    for _ in 0..KILLS {
+        // A step is done that none was killed at before, so that no wait grows; then any moment.
+        run.wait_for(tells_step);
+        run.listen(Duration::from_millis(chance.below(100)));
+        let trainers = run.trainers();
+        let victim = trainers[usize::try_from(chance.below(2)).expect("small")];
+        assert!(signal("-KILL", victim), "no rank {victim}; seed {seed}");
+        run.wait_for(|line| line.contains("was killed by SIGKILL at step"));
+    }
+    let end = run.end();
+    assert_eq!(end.code, Some(0), "seed {seed}: {}", end.said);
+    let restarts = end.said.matches("; restarting from").count();
+    assert_eq!(restarts, KILLS, "seed {seed}: {}", end.said);
+    assert!(
+        adapter(&desk, "disturbed") == train(&desk, "1"),
+        "another adapter; seed {seed}"
+    );
+}
+
+#[test]
+fn what_is_killed_whole_goes_on_with_another_number_of_ranks() {
+    let desk = desk(STEPS);
+    let mut run = disturbed(&desk, "4");
+    run.wait_for(tells_step);
+    run.wait_for(tells_step);
+    let said = run.kill_tree();
+    let store = desk.path("disturbed/checkpoints").display().to_string();
+    let resumed = desk.schliff(&[
+        "run", "--resume", &store, "--ranks", "2", "--out", "resumed",
+    ]);
+    assert_eq!(resumed.code, Some(0), "{said}\n{}", resumed.stderr);
+    let summary = json_file(&desk.path("resumed/summary.json"));
+    assert!(summary["resumed_from_step"].as_u64() > Some(0), "{summary}");
+    assert!(
+        adapter(&desk, "resumed") == train(&desk, "1"),
+        "another adapter"
+    );
+}
+
+#[test]
 fn a_stopped_rank_is_found_and_changes_nothing() {
     let desk = desk(STEPS);
-    let mut run = Disturbed::start(&desk);
-    run.wait_for("step ");
-    run.signal_rank("-STOP", 1);
-    run.wait_for("gave no sign of life");
-    run.end();
+    let mut run = disturbed(&desk, "2");
+    run.wait_for(tells_step);
+    let trainers = run.trainers();
+    assert!(signal("-STOP", trainers[1]));
+    run.wait_for(|line| line.contains("gave no sign of life"));
+    let end = run.end();
+    assert_eq!(end.code, Some(0), "{}", end.said);
     assert!(
         adapter(&desk, "disturbed") == train(&desk, "1"),
         "another adapter"
