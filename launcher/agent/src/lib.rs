@@ -25,6 +25,7 @@ pub mod watch;
 mod control;
 mod hands;
 mod hosts;
+mod lines;
 mod log;
 mod meeting;
 mod mpi;

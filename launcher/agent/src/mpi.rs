@@ -5,7 +5,7 @@
 //! Absent on purpose: ranks of other machines, whose launcher is `schliff agent`.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use crate::binding::{Stock, THREADS};
 use crate::cause::Ending;
 use crate::generation::News;
 use crate::hands::{Ranks, Trainer, allowed_cores};
+use crate::lines::{lines, whole_lines};
 use crate::log::Log;
 use crate::rank::{Launched, Post};
 use crate::supervisor::Input;
@@ -95,7 +96,7 @@ impl Lobby {
             generation: visit.generation,
             rank: visit.rank,
         };
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        for line in whole_lines(stream) {
             post.send(News::Line(line));
         }
         post.send(News::Ended(Ending::default()));
@@ -211,8 +212,8 @@ impl Ranks for MpiRanks {
             })
             .collect();
         let reader = thread::spawn(move || {
-            for line in BufReader::new(words).lines().map_while(Result::ok) {
-                let (rank, text) = untagged(&line);
+            for line in lines(words) {
+                let (rank, text) = untagged(&line.text);
                 let Some((post, log)) = logs.get_mut(rank) else {
                     continue;
                 };

@@ -6,7 +6,7 @@
 //! its owner alone, after its end was told, so that no signal ever meets another process under its
 //! number.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::mpsc::SyncSender;
@@ -22,6 +22,7 @@ use schliff_spec::request::Request;
 use crate::binding::Binding;
 use crate::cause::Ending;
 use crate::generation::News;
+use crate::lines::{Line, lines};
 use crate::log::Log;
 use crate::supervisor::Input;
 
@@ -206,7 +207,7 @@ fn bind(command: &mut Command, cores: &[usize]) {
     unsafe { command.pre_exec(set_up) };
 }
 
-/// Forwards the lines of a pipe.
+/// Forwards the lines of a pipe. Words for people count even where the last line was cut off.
 fn forward(
     pipe: impl Read + Send + 'static,
     post: Post,
@@ -214,21 +215,15 @@ fn forward(
     news: fn(String) -> News,
 ) -> JoinHandle<()> {
     thread::spawn(move || {
-        let mut pipe = BufReader::new(pipe);
-        let mut line = Vec::new();
-        while pipe
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|bytes| bytes > 0)
-        {
-            let text = String::from_utf8_lossy(&line);
-            let text = text.trim_end_matches(['\r', '\n']).to_owned();
+        for Line { text, is_whole } in lines(pipe) {
             if let Some(log) = &mut log {
                 log.line(&text);
             }
-            if !post.send(news(text)) {
+            let news = news(text);
+            let is_torn = !is_whole && matches!(news, News::Line(_));
+            if is_torn || !post.send(news) {
                 return;
             }
-            line.clear();
         }
     })
 }

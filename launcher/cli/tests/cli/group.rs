@@ -92,6 +92,21 @@ fn a_killed_rank_ends_its_peers_and_all_start_again_from_what_is_safe() {
 }
 
 #[test]
+fn a_rank_that_is_killed_in_the_middle_of_a_line_breaks_no_protocol() {
+    let scene = r#"
+        if [ "$generation" = 0 ] && [ "$rank" = 1 ]; then
+            beat 3 computing; printf '{"event":"be'; printf 'half a wo' >&2; kill -KILL $$
+        fi
+        [ "$generation" = 0 ] && work 3 reducing
+        result"#;
+    let ended = play(&["--ranks", "2"], scene);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let told = "rank 1 was killed by SIGKILL at step 3; restarting from the beginning (1 of 3)";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(ended.stderr.contains("[0:1] half a wo"), "{}", ended.stderr);
+}
+
+#[test]
 fn peers_of_the_lost_rank_are_not_blamed() {
     let scene = r#"
         if [ "$generation" = 0 ]; then
