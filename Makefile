@@ -14,11 +14,13 @@ SCHLIFF := target/release/schliff
 QUICKSTART_JOB := configs/quickstart/job.toml
 # Features of the trainer that the default build leaves out.
 FEATURES := wgpu cuda
+# The whole workspace once more, so that every crate below is compiled with the same features.
+WITH_MPI := --workspace --features schliff-trainer/mpi
 FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 
 .PHONY: help build quickstart test check bench-train bench-collective bench parity reference-env clean
-.PHONY: test-gpu-software gpu-check check-features
+.PHONY: build-mpi test-mpi test-gpu-software gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
@@ -40,6 +42,16 @@ test: rust-tools python-tools ## Run all tests
 	@$(MAKE) -j2 build model s3
 	SCHLIFF_TEST_SMOLLM2="$$($(FETCH_MODEL))" SCHLIFF_TEST_WEED="$$($(FETCH_S3))" \
 	  $(CARGO) test --release --locked --workspace
+
+# A program of its own: whoever has no MPI library could not even load it.
+build-mpi: rust-tools ## Build target/release/schliff-trainer-mpi, for --collective mpi
+	@reference/mpi_packages.sh
+	$(CARGO) build --release --locked $(WITH_MPI) --bin schliff-trainer-mpi
+
+test-mpi: build ## Test ranks under mpirun with a real MPI library
+	@$(MAKE) build-mpi
+	SCHLIFF_TEST_PROGRAMS="$(CURDIR)/target/release" \
+	  $(CARGO) test --release --locked $(WITH_MPI),schliff-tests/mpi --test mpi
 
 check: rust-tools ## Check format, lints, licences, layers and house rules
 	$(CARGO) fmt --all --check

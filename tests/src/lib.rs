@@ -1,6 +1,7 @@
 //! Whole-system, layer and tidy tests live in `tests/tests`; this library holds what they share.
 
 pub mod desk;
+pub mod ranks;
 pub mod running;
 
 use std::path::{Path, PathBuf};

@@ -1,43 +1,16 @@
 //! Several ranks, and what may happen to them: the adapter's bytes stay the same.
 
-use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-use schliff_tests::desk::{Desk, fixture, json_file};
+use schliff_tests::desk::{Desk, json_file};
+use schliff_tests::ranks::{adapter, tiny_desk, train};
 use schliff_tests::running::{Running, signal};
 
 /// Enough for ranks to be killed on their way.
 const STEPS: usize = 6_000;
 /// Ranks killed in one run.
 const KILLS: usize = 10;
-
-/// A tiny job of `steps` steps with eight logical micro-batches each.
-fn desk(steps: usize) -> Desk {
-    let desk = Desk::new();
-    let job = format!(
-        "name = \"tiny\"\n[model]\nbase = {:?}\n[data]\ntrain = {:?}\nformat = \"tokens\"\n\
-         max_tokens = 64\n[training]\nsteps = {steps}\nbatch_samples = 8\n\
-         micro_batch_samples = 1\nlr = 1e-3\n[checkpoint]\nevery_steps = 5\n",
-        fixture("tiny/llama").display().to_string(),
-        fixture("curves/data.jsonl").display().to_string()
-    );
-    desk.file("job.toml", &job);
-    desk
-}
-
-fn adapter(desk: &Desk, out: &str) -> Vec<u8> {
-    let path = desk.path(out).join("adapter/adapter_model.safetensors");
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// Trains undisturbed.
-fn train(desk: &Desk, ranks: &str) -> Vec<u8> {
-    let out = format!("out-{ranks}");
-    let ended = desk.schliff(&["run", "job.toml", "--ranks", ranks, "--out", &out]);
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    adapter(desk, &out)
-}
 
 /// Starts a run that is going to be disturbed.
 fn disturbed(desk: &Desk, ranks: &str) -> Running {
@@ -69,7 +42,7 @@ impl Chance {
 
 #[test]
 fn one_two_and_four_ranks_give_the_same_bytes() {
-    let desk = desk(60);
+    let desk = tiny_desk(60);
     let alone = train(&desk, "1");
     for ranks in ["2", "4", "8"] {
         assert!(
@@ -81,7 +54,7 @@ fn one_two_and_four_ranks_give_the_same_bytes() {
 
 #[test]
 fn ranks_that_are_killed_again_and_again_change_nothing() {
-    let desk = desk(STEPS);
+    let desk = tiny_desk(STEPS);
     let mut run = disturbed(&desk, "2");
     let mut chance = Chance::new();
     let seed = chance.0;
@@ -106,7 +79,7 @@ fn ranks_that_are_killed_again_and_again_change_nothing() {
 
 #[test]
 fn what_is_killed_whole_goes_on_with_another_number_of_ranks() {
-    let desk = desk(STEPS);
+    let desk = tiny_desk(STEPS);
     let mut run = disturbed(&desk, "4");
     run.wait_for(tells_step);
     run.wait_for(tells_step);
@@ -126,7 +99,7 @@ fn what_is_killed_whole_goes_on_with_another_number_of_ranks() {
 
 #[test]
 fn a_stopped_rank_is_found_and_changes_nothing() {
-    let desk = desk(STEPS);
+    let desk = tiny_desk(STEPS);
     let mut run = disturbed(&desk, "2");
     run.wait_for(tells_step);
     let trainers = run.trainers();

@@ -1,5 +1,4 @@
 //! Groups over a real MPI library, under `mpirun`. Needs the feature `mpi`.
-#![cfg(feature = "mpi")]
 
 use std::process::{Command, Output};
 
