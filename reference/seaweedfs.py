@@ -113,10 +113,14 @@ class SeaweedFs:
             time.sleep(0.1)
 
     def _serves(self) -> bool:
-        """Whether the gateway refuses what is not signed, and a volume takes a write."""
-        filer = f"http://127.0.0.1:{self.ports['filer.port']}/ready"
+        """Whether the gateway refuses what is not signed, the bucket is made, a volume takes a write."""
+        filer = f"http://127.0.0.1:{self.ports['filer.port']}"
         gateway = f"http://127.0.0.1:{self.ports['s3.port']}/{BUCKET}"
-        return _status("GET", gateway) == 403 and _status("PUT", filer, b"x") == 201
+        return (
+            _status("GET", gateway) == 403
+            and _status("GET", f"{filer}/buckets/{BUCKET}/?limit=1") == 200
+            and _status("PUT", f"{filer}/ready", b"x") == 201
+        )
 
 
 def _status(method: str, url: str, body: bytes | None = None) -> int:
