@@ -59,6 +59,7 @@ class Report:
         peer = self.peer_training
         both = zip(peer["having_s"], peer["without_s"], strict=True)
         peer_overhead = statistics.median(a / b for a, b in both) - 1
+        cpu_s, cpu_share = steps.cpu_overhead()
         spread = f"{min(overheads):+.1%} to {max(overheads):+.1%}"
         count = len(steps.having[0])
         return [
@@ -83,6 +84,8 @@ class Report:
             "",
             f"- Two runs without checkpoints differ by {steps.noise():.1%} in the middle of the same "
             "measure: that is its noise.",
+            f"- Schliff's own processor time for them: {cpu_s * 1e3:.0f} ms a step, {cpu_share:.1%} of a "
+            "run's.",
             f"- The S3 server took {self.server_cpu_s / max(committed, 1) * 1e3:.0f} ms of processor time "
             "a commit, on the cores that train.",
         ]

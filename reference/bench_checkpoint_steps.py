@@ -81,13 +81,16 @@ class Steps:
     without: list[list[float]] = field(default_factory=list)
     having: list[list[float]] = field(default_factory=list)
     summaries: list[dict[str, Any]] = field(default_factory=list)
+    # Processor seconds of whole runs, without and with checkpoints.
+    cpu_s: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
 
     def pair(self, number: int, uri: str) -> None:
         """A run without and one with checkpoints; which goes first changes from pair to pair."""
         kinds = (False, True) if number % 2 == 0 else (True, False)
         for with_checkpoints in kinds:
             extra = every_step(f"{uri}/{number}") if with_checkpoints else []
-            seconds, summary = self._run(extra)
+            seconds, summary, cpu_s = self._run(extra)
+            self.cpu_s[with_checkpoints].append(cpu_s)
             (self.having if with_checkpoints else self.without).append(seconds)
             if with_checkpoints:
                 self.summaries.append(summary["checkpointing"])
@@ -102,13 +105,19 @@ class Steps:
         ratios = [a / b for having, without in pairs for a, b in zip(having, without, strict=True)]
         return statistics.median(ratios) - 1
 
+    def cpu_overhead(self) -> tuple[float, float]:
+        """Processor seconds more a step, and their share of those of a run without checkpoints."""
+        pairs = list(zip(*self.cpu_s, strict=True))
+        more = statistics.median(having - without for without, having in pairs)
+        return more / self.steps, more / statistics.median(self.cpu_s[False])
+
     def noise(self) -> float:
         """The same between runs without checkpoints: how far two of them are apart, in the middle."""
         pairs = zip(self.without, self.without[1:])
         apart = [abs(_ratio(one, other)) for one, other in pairs]
         return statistics.median(apart) if apart else float("nan")
 
-    def _run(self, extra: list[str]) -> tuple[list[float], dict[str, Any]]:
+    def _run(self, extra: list[str]) -> tuple[list[float], dict[str, Any], float]:
         with tempfile.TemporaryDirectory(prefix="schliff-bench-") as folder:
             job = Path(folder) / "job.toml"
             job.write_text(self.job.file(self.steps), encoding="utf-8")
@@ -126,7 +135,8 @@ class Steps:
             try:
                 assert process.stderr is not None
                 moments = [moment for _, moment in step_lines(iter(process.stderr), said)]
-                code = process.wait()
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = code = os.waitstatus_to_exitcode(status)
             finally:
                 process.kill()
                 process.wait()
@@ -134,7 +144,7 @@ class Steps:
                 raise RuntimeError(f"{' '.join(command)} ended with {code}:\n" + "\n".join(said[-20:]))
             summary = json.loads((out / "summary.json").read_text())
         seconds = [after - before for before, after in zip(moments, moments[1:])]
-        return seconds[WARM_UP_STEPS - 1 :], summary
+        return seconds[WARM_UP_STEPS - 1 :], summary, usage.ru_utime + usage.ru_stime
 
 
 def _ratio(one: list[float], other: list[float]) -> float:
