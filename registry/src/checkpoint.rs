@@ -11,6 +11,7 @@
 //! and the one before is taken; what cannot be read for now is an error, because passing it over
 //! would throw away work.
 
+mod buffers;
 mod commit;
 mod key;
 mod manifest;
@@ -26,6 +27,7 @@ use bytes::Bytes;
 
 use crate::JobDigest;
 
+pub use buffers::{Buffers, Lease};
 pub use manifest::{Manifest, PartEntry};
 pub use read::{Found, Listed, Said, Skipped, list, newest};
 pub use retention::remove_all;

@@ -106,7 +106,7 @@ pub fn json_file(path: &Path) -> Value {
 }
 
 /// The folder of both programs, built from this source on first use.
-fn programs() -> &'static Path {
+pub fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         if let Some(folder) = std::env::var_os(PROGRAMS) {

@@ -52,6 +52,11 @@ impl Running {
         }
     }
 
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Waits for a line; gives it.
     #[track_caller]
     pub fn wait_for(&mut self, mut is_wanted: impl FnMut(&str) -> bool) -> String {

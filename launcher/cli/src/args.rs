@@ -439,7 +439,10 @@ Examples:
   schliff checkpoints s3://bucket/prefix --verify --json
 
 Accounts and endpoints come from the environment: AWS_*, AZURE_*, GOOGLE_*.
-Exit code 0: there is one to go on from. 1: there is none.";
+Verdicts: good, torn (something is missing), tampered (something is not what was written),
+unknown_format (of another version), unreadable.
+What --json prints is described in docs/checkpoints.md.
+Exit code 0: there is one to go on from. 1: there is none, or the store cannot be read.";
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,7 @@ pub enum Verdict {
     /// It was written by another version.
     UnknownFormat {
         /// Its format.
+        #[serde(rename = "reason")]
         format: String,
     },
     /// Its manifest makes no sense.

@@ -1,14 +1,44 @@
 //! What waits to be committed, and when the next try is due: decisions without a clock of their own.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::Snapshot;
 
-/// A snapshot and when it was handed over.
+/// A state and when it was handed over.
 #[derive(Debug)]
 pub(super) struct Offer {
-    pub(super) snapshot: Snapshot,
+    pub(super) step: u64,
+    pub(super) content: Content,
     pub(super) at: Instant,
+}
+
+/// A snapshot, or what makes one.
+pub(super) enum Content {
+    Made(Box<Snapshot>),
+    Draft(Draft),
+}
+
+/// Makes a snapshot, or says why it cannot be made.
+pub(super) type Draft = Box<dyn FnOnce() -> Result<Snapshot, String> + Send>;
+
+impl Content {
+    /// The snapshot.
+    pub(super) fn make(self) -> Result<Box<Snapshot>, String> {
+        match self {
+            Self::Made(snapshot) => Ok(snapshot),
+            Self::Draft(draft) => draft().map(Box::new),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Made(_) => "Made",
+            Self::Draft(_) => "Draft",
+        })
+    }
 }
 
 /// One place for what waits, and what is known of the rest.
@@ -85,9 +115,9 @@ impl Desk {
         }
     }
 
-    /// Takes a snapshot; gives back the one that it replaces, for the caller to drop elsewhere.
-    pub(super) fn offer(&mut self, snapshot: Snapshot, at: Instant) -> Option<Offer> {
-        self.waiting.replace(Offer { snapshot, at })
+    /// Takes an offer; gives back the one that it replaces, for the caller to drop elsewhere.
+    pub(super) fn offer(&mut self, offer: Offer) -> Option<Offer> {
+        self.waiting.replace(offer)
     }
 
     /// Takes what is due.
@@ -98,7 +128,7 @@ impl Desk {
             .filter(|wait| !wait.is_zero());
         match self.waiting.take_if(|_| wait.is_none()) {
             Some(offer) => {
-                self.in_flight = Some(offer.snapshot.step);
+                self.in_flight = Some(offer.step);
                 Next::Commit(offer)
             }
             None if self.closed => Next::End,
@@ -150,7 +180,7 @@ impl Desk {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        let waiting = self.waiting.as_ref().map(|offer| offer.snapshot.step);
+        let waiting = self.waiting.as_ref().map(|offer| offer.step);
         match (waiting.or(self.in_flight), &self.refused) {
             (Some(step), _) => Standing::Open {
                 step,
@@ -170,12 +200,17 @@ mod tests {
     use super::*;
     use crate::JobDigest;
 
-    fn snapshot(step: u64) -> Snapshot {
-        Snapshot {
+    fn offer(step: u64, at: Instant) -> Offer {
+        let snapshot = Snapshot {
             step,
             job: JobDigest::of(b""),
             state: serde_json::Value::Null,
             parts: Vec::new(),
+        };
+        Offer {
+            step,
+            content: Content::Made(Box::new(snapshot)),
+            at,
         }
     }
 
@@ -196,15 +231,12 @@ mod tests {
     #[test]
     fn one_is_in_flight_and_a_newer_one_replaces_the_one_that_waits() {
         let (mut desk, now) = (desk(), Instant::now());
-        assert!(desk.offer(snapshot(1), now).is_none());
-        assert_eq!(taken(&mut desk, now).snapshot.step, 1);
-        assert!(desk.offer(snapshot(2), now).is_none());
-        assert_eq!(
-            desk.offer(snapshot(3), now).map(|old| old.snapshot.step),
-            Some(2)
-        );
+        assert!(desk.offer(offer(1, now)).is_none());
+        assert_eq!(taken(&mut desk, now).step, 1);
+        assert!(desk.offer(offer(2, now)).is_none());
+        assert_eq!(desk.offer(offer(3, now)).map(|old| old.step), Some(2));
         desk.committed(1);
-        assert_eq!(taken(&mut desk, now).snapshot.step, 3);
+        assert_eq!(taken(&mut desk, now).step, 3);
         desk.committed(3);
         assert_eq!(desk.standing(), Standing::AllDone);
         assert_eq!(desk.newest_committed(), Some(3));
@@ -213,19 +245,19 @@ mod tests {
     #[test]
     fn a_failure_is_news_once_and_the_newest_state_is_tried_again() {
         let (mut desk, now) = (desk(), Instant::now());
-        desk.offer(snapshot(1), now);
+        desk.offer(offer(1, now));
         let first = taken(&mut desk, now);
         assert!(desk.failed(first, "no route".into(), now));
         assert!(matches!(desk.next(now), Next::Wait(Some(wait)) if wait == Duration::from_secs(1)));
-        desk.offer(snapshot(2), now);
+        desk.offer(offer(2, now));
         assert!(
             matches!(desk.next(now), Next::Wait(Some(_))),
             "a new offer does not hurry"
         );
         let later = now + Duration::from_secs(1);
         let second = taken(&mut desk, later);
-        assert_eq!(second.snapshot.step, 2);
-        desk.offer(snapshot(3), later);
+        assert_eq!(second.step, 2);
+        desk.offer(offer(3, later));
         assert!(!desk.failed(second, "still".into(), later));
         let open = Standing::Open {
             step: 3,
@@ -235,8 +267,8 @@ mod tests {
         desk.hurry();
         let third = taken(&mut desk, later);
         desk.committed(3);
-        assert_eq!(third.snapshot.step, 3);
-        desk.offer(snapshot(4), later);
+        assert_eq!(third.step, 3);
+        desk.offer(offer(4, later));
         let fourth = taken(&mut desk, later);
         assert!(desk.failed(fourth, "again".into(), later), "news again");
     }
@@ -251,12 +283,12 @@ mod tests {
     #[test]
     fn a_refused_step_does_not_come_back() {
         let (mut desk, now) = (desk(), Instant::now());
-        desk.offer(snapshot(1), now);
+        desk.offer(offer(1, now));
         taken(&mut desk, now);
         desk.refused(1, "taken".into());
         assert!(matches!(desk.next(now), Next::Wait(None)));
         assert!(matches!(desk.standing(), Standing::Refused { step: 1, .. }));
-        desk.offer(snapshot(2), now);
+        desk.offer(offer(2, now));
         taken(&mut desk, now);
         desk.committed(2);
         assert_eq!(desk.standing(), Standing::AllDone);
@@ -265,7 +297,7 @@ mod tests {
     #[test]
     fn a_closed_desk_gives_up_what_waits() {
         let (mut desk, now) = (desk(), Instant::now());
-        desk.offer(snapshot(1), now);
+        desk.offer(offer(1, now));
         desk.close();
         assert!(matches!(desk.next(now), Next::End));
     }

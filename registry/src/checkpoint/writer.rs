@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use schliff_spec::event::CheckpointNews;
 
 use super::commit::{CommitError, commit};
-use super::waiting::{BackOff, Desk, Next, Offer, Standing};
+use super::waiting::{BackOff, Content, Desk, Next, Offer, Standing};
 use super::{Manifest, Snapshot, retention};
 use crate::store::yield_to_computation;
 use crate::{JobDigest, Store, StoreError};
@@ -95,7 +95,22 @@ impl Writer {
 
     /// Hands a snapshot over; never waits for the store.
     pub fn offer(&self, snapshot: Snapshot) {
-        let replaced = self.shared.lock().offer(snapshot, Instant::now());
+        self.take(snapshot.step, Content::Made(Box::new(snapshot)));
+    }
+
+    /// Hands over what makes the snapshot of `step`: called on the writer's thread, and only if that
+    /// state comes to be written before a newer one takes its place.
+    pub fn offer_draft(
+        &self,
+        step: u64,
+        make: impl FnOnce() -> Result<Snapshot, String> + Send + 'static,
+    ) {
+        self.take(step, Content::Draft(Box::new(make)));
+    }
+
+    fn take(&self, step: u64, content: Content) {
+        let at = Instant::now();
+        let replaced = self.shared.lock().offer(Offer { step, content, at });
         self.shared.changed.notify_all();
         // Outside the lock: freeing much memory takes a moment.
         drop(replaced);
@@ -194,12 +209,21 @@ impl<R: FnMut(CheckpointNews)> Worker<R> {
     }
 
     fn attempt(&mut self, offer: Offer) {
-        let (step, job) = (offer.snapshot.step, offer.snapshot.job);
-        let manifest = Manifest::of(&offer.snapshot, self.settings.generation, unix_ms());
+        let Offer { step, content, at } = offer;
+        let snapshot = match content.make() {
+            Ok(snapshot) => snapshot,
+            Err(reason) => {
+                return self.give_up(step, format!("step {step} cannot be written: {reason}"));
+            }
+        };
+        let job = snapshot.job;
+        let manifest = Manifest::of(&snapshot, self.settings.generation, unix_ms());
         let bytes = manifest.bytes();
-        match self.commit(&offer.snapshot, manifest) {
+        match self.commit(&snapshot, manifest) {
             Ok(()) => {
-                let latency_ms = u64::try_from(offer.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let latency_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+                // Its memory may be wanted for the next state while old ones are removed.
+                drop(snapshot);
                 // Told before it counts: whoever waits for the commit finds its news sent.
                 (self.report)(CheckpointNews::Committed {
                     step: in_memory(step),
@@ -212,20 +236,22 @@ impl<R: FnMut(CheckpointNews)> Worker<R> {
             }
             Err(CommitError::Store(error)) => {
                 let reason = error.in_words();
-                let is_news = self
-                    .shared
-                    .lock()
-                    .failed(offer, reason.clone(), Instant::now());
+                let content = Content::Made(snapshot);
+                let offer = Offer { step, content, at };
+                let now = Instant::now();
+                let is_news = self.shared.lock().failed(offer, reason.clone(), now);
                 if is_news {
                     self.delayed(step, reason);
                 }
             }
-            Err(final_error) => {
-                let reason = final_error.to_string();
-                self.delayed(step, reason.clone());
-                self.shared.lock().refused(step, reason);
-            }
+            Err(final_error) => self.give_up(step, final_error.to_string()),
         }
+    }
+
+    /// A state that cannot be committed, now or later.
+    fn give_up(&mut self, step: u64, reason: String) {
+        self.delayed(step, reason.clone());
+        self.shared.lock().refused(step, reason);
     }
 
     fn commit(&self, snapshot: &Snapshot, manifest: Manifest) -> Result<(), CommitError> {

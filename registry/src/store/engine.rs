@@ -10,8 +10,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::StoreError;
 
-/// How much these threads yield to those that compute, from 0 to 19.
-const NICENESS: i32 = 10;
+/// How much these threads yield to those that compute, from 0 to 19. A commit takes some 50 ms of a
+/// core, and threads of a step wait for each other: what one of them loses, the step loses.
+const NICENESS: i32 = 19;
 
 /// An asynchronous runtime on threads of low priority.
 #[derive(Debug)]

@@ -66,16 +66,16 @@ impl StoreError {
     /// What the user can do.
     pub fn hint(&self) -> Option<&'static str> {
         use object_store::Error as E;
-        let (Self::Open { source, .. } | Self::Request { source, .. }) = self else {
-            return None;
-        };
-        match source.as_ref() {
-            E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-                Some("check the account in the environment, such as AWS_ACCESS_KEY_ID")
-            }
-            E::Generic { .. } => {
-                Some("check that the store is up, and its endpoint, such as AWS_ENDPOINT_URL")
-            }
+        match self {
+            Self::Open { .. } => Some(
+                "accounts and endpoints come from the environment: AWS_*, AZURE_* and GOOGLE_* \
+                 variables",
+            ),
+            Self::Request { source, .. } => match source.as_ref() {
+                E::PermissionDenied { .. } | E::Unauthenticated { .. } => Some(CHECK_ACCOUNT),
+                E::Generic { store, source } => hint_of(store, &source.to_string()),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -96,5 +96,67 @@ impl StoreError {
             return false;
         };
         matches!(**source, E::AlreadyExists { .. } | E::Precondition { .. })
+    }
+}
+
+const CHECK_ACCOUNT: &str = "check the account in the environment, such as AWS_ACCESS_KEY_ID";
+
+/// The store's client has no names for these: only its words tell them apart.
+fn hint_of(store: &str, words: &str) -> Option<&'static str> {
+    /// Where a machine in a cloud finds its own account; asked when no other account is given.
+    const OWN_ACCOUNT: &str = "http://169.254.169.254";
+    let hints = [
+        (
+            OWN_ACCOUNT,
+            "no account is given in the environment, such as by AWS_ACCESS_KEY_ID and \
+                       AWS_SECRET_ACCESS_KEY, and this machine has none of its own",
+        ),
+        (
+            "NoSuchBucket",
+            "there is no such bucket: make it, or check the address",
+        ),
+        (
+            "ContainerNotFound",
+            "there is no such container: make it, or check the address",
+        ),
+        (
+            "builder error",
+            "an endpoint that begins with http:// needs AWS_ALLOW_HTTP=true",
+        ),
+    ];
+    if store == "LocalFileSystem" {
+        return None;
+    }
+    let known = hints.iter().find(|(sign, _)| words.contains(sign));
+    Some(known.map_or(
+        "check that the store is up, and its endpoint, such as AWS_ENDPOINT_URL",
+        |(_, hint)| hint,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_fits_what_went_wrong() {
+        let hint = |store, words: &str| {
+            StoreError::Request {
+                operation: "list",
+                key: "manifests".into(),
+                uri: "s3://bucket/prefix".into(),
+                source: Box::new(object_store::Error::Generic {
+                    store,
+                    source: words.into(),
+                }),
+            }
+            .hint()
+        };
+        let s3 = |words| hint("S3", words).expect("a hint");
+        assert!(s3("Error performing PUT http://169.254.169.254/latest").contains("no account"));
+        assert!(s3("status 404: <Code>NoSuchBucket</Code>").contains("no such bucket"));
+        assert!(s3("HTTP error: builder error").contains("AWS_ALLOW_HTTP"));
+        assert!(s3("HTTP error: error sending request").contains("AWS_ENDPOINT_URL"));
+        assert_eq!(hint("LocalFileSystem", "No space left on device"), None);
     }
 }

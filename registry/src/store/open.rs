@@ -99,6 +99,9 @@ fn retries() -> RetryConfig {
 /// The place of a folder, which need not be there yet, from the root of the file system.
 fn folder_prefix(folder: &FilePath) -> Result<Path, String> {
     let absolute = std::path::absolute(folder).map_err(|error| error.to_string())?;
+    if absolute.is_file() {
+        return Err("this is a file; give a folder, or such as s3://bucket/prefix".into());
+    }
     // Links are followed where the path exists, so that `..` means what it means to the system.
     let existing = absolute
         .ancestors()
@@ -134,5 +137,8 @@ mod tests {
         assert_eq!(place("link/new/er"), format!("{root}/a/new/er"));
         assert_eq!(place("a/../b"), format!("{root}/b"));
         assert_eq!(place("with space"), format!("{root}/with space"));
+        std::fs::write(real.join("file"), "").expect("a file");
+        let told = folder_prefix(&real.join("file")).expect_err("a file");
+        assert!(told.contains("this is a file"), "{told}");
     }
 }

@@ -9,6 +9,7 @@ use schliff_registry::checkpoint::{
 };
 use schliff_registry::{JobDigest, Store};
 use schliff_spec::event::CheckpointNews;
+use schliff_tests::weed::Weed;
 use serde_json::json;
 
 /// No state that a test waits for takes so long, even on a busy machine.
@@ -47,6 +48,20 @@ pub(crate) fn state_of(step: u64, bytes: usize) -> Snapshot {
             },
         ],
     }
+}
+
+/// A new and empty prefix on the server.
+pub(crate) fn store_of(weed: &Weed) -> Store {
+    let settings = weed.settings();
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| (name.to_lowercase(), value.as_str()))
+        .collect();
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| (&**name, *value))
+        .collect();
+    Store::open_with(&weed.prefix(), &settings).expect("a store")
 }
 
 /// A writer and what it reports.

@@ -18,10 +18,10 @@ use object_store::{
 use schliff_registry::checkpoint::{Flushed, list, newest};
 use schliff_registry::{Conditional, Store};
 use schliff_spec::event::CheckpointNews;
+use schliff_tests::weed::Weed;
 
-use crate::desk::{Desk, PATIENCE, assert_newest_is, state};
+use crate::desk::{Desk, PATIENCE, assert_newest_is, state, store_of};
 use crate::suite::conforms;
-use crate::weed::Weed;
 
 /// A store that ignores create-only puts, as some S3 servers do.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ fn an_s3_that_dies_loses_nothing_and_is_caught_up_with() {
     let Some(mut weed) = Weed::start() else {
         return;
     };
-    let store = weed.store();
+    let store = store_of(&weed);
     let desk = Desk::new(&store, 100);
     desk.commit(1..=3);
     let mut told: BTreeSet<usize> = committed(&desk.all_news());
@@ -248,6 +248,6 @@ fn a_folder_that_cannot_be_written_delays_and_is_caught_up_with() {
 #[test]
 fn s3_conforms() {
     if let Some(weed) = Weed::start() {
-        conforms(|| weed.store(), Conditional::Holds);
+        conforms(|| store_of(&weed), Conditional::Holds);
     }
 }

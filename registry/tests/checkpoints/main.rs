@@ -3,6 +3,6 @@
 
 mod damage;
 mod desk;
+mod drafts;
 mod faults;
 mod suite;
-mod weed;

@@ -4,3 +4,4 @@ mod bad_input;
 mod numbers;
 mod ranks;
 mod stop;
+mod stores;

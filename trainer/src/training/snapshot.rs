@@ -4,13 +4,18 @@
 
 /// The numbers as bytes.
 pub(crate) fn to_bytes(numbers: &[&[f32]]) -> Vec<u8> {
-    let total: usize = numbers.iter().map(|numbers| size_of_val(*numbers)).sum();
-    let mut bytes = Vec::with_capacity(total);
+    let mut bytes = Vec::new();
+    append_bytes(&mut bytes, numbers);
+    bytes
+}
+
+/// Appends the numbers as bytes.
+pub(crate) fn append_bytes(bytes: &mut Vec<u8>, numbers: &[&[f32]]) {
+    bytes.reserve(numbers.iter().map(|numbers| size_of_val(*numbers)).sum());
     // In chunks: the compiler makes a plain copy of them where numbers are little-endian.
     for chunk in numbers.iter().flat_map(|numbers| numbers.chunks(256)) {
         bytes.extend(chunk.iter().flat_map(|number| number.to_le_bytes()));
     }
-    bytes
 }
 
 /// `N` runs of `len` numbers; `None` where the bytes are not just those.

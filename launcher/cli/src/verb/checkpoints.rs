@@ -1,5 +1,6 @@
 //! `schliff checkpoints`: what is in a store, and which one a resume would take.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use schliff_registry::checkpoint::{Listed, Said, Verdict, list};
@@ -24,7 +25,10 @@ pub(crate) fn checkpoints(args: CheckpointsArgs) -> Outcome {
         })?;
     } else {
         terminal::data(&table_of(&checkpoints, SystemTime::now()))?;
-        terminal::say(&explanation(&checkpoints, args.verify));
+        match checkpoints.is_empty() {
+            true => terminal::say(&nothing(&args.uri)),
+            false => terminal::say(&explanation(&checkpoints, args.verify)),
+        }
     }
     Ok(match resume {
         Some(_) => ExitCode::Ok,
@@ -32,7 +36,7 @@ pub(crate) fn checkpoints(args: CheckpointsArgs) -> Outcome {
     })
 }
 
-/// What `--json` prints.
+/// What `--json` prints; documented in docs/checkpoints.md.
 #[derive(Serialize)]
 struct Answer<'a> {
     uri: &'a str,
@@ -43,7 +47,7 @@ struct Answer<'a> {
 
 fn told(error: StoreError) -> CliError {
     let exit = match error {
-        StoreError::Address { .. } => ExitCode::Usage,
+        StoreError::Address { .. } | StoreError::Open { .. } => ExitCode::Usage,
         _ => ExitCode::JobFailed,
     };
     let mut told = CliError::new(exit, error.to_string());
@@ -91,14 +95,24 @@ fn table_of(checkpoints: &[Listed], now: SystemTime) -> String {
         .collect()
 }
 
+/// Says that there is none, and where one may be instead.
+fn nothing(uri: &str) -> String {
+    let told = format!("there is no checkpoint in {uri}");
+    let below = Path::new(uri).join("checkpoints");
+    if below.is_dir() {
+        format!(
+            "{told}\nhint: 'schliff checkpoints {}' looks below it",
+            below.display()
+        )
+    } else {
+        told
+    }
+}
+
 /// Which one a resume takes and why not another, in words.
 fn explanation(checkpoints: &[Listed], verified: bool) -> String {
     let Some(taken) = resumed(checkpoints) else {
-        return if checkpoints.is_empty() {
-            "there is no checkpoint here".into()
-        } else {
-            "none of these can be resumed from".into()
-        };
+        return "none of these can be resumed from".into();
     };
     let mut words = format!("a resume takes step {}", taken.step);
     for line in checkpoints.iter().take_while(|line| line.step > taken.step) {

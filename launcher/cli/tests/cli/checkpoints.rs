@@ -141,7 +141,8 @@ fn none_to_go_on_from_is_exit_1() {
     let missing = folder.path().join("missing");
     let ended = checkpoints(&missing, &[]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
-    assert_eq!(ended.stderr, "there is no checkpoint here\n");
+    let told = format!("there is no checkpoint in {}\n", missing.display());
+    assert_eq!(ended.stderr, told);
     assert!(!missing.exists(), "looking makes no folder");
     commit(folder.path(), b"job", &[1]);
     let part = object(&folder.path().join("parts"), "0000000001");
@@ -149,6 +150,62 @@ fn none_to_go_on_from_is_exit_1() {
     let ended = checkpoints(folder.path(), &[]);
     assert_eq!(ended.code, Some(1));
     assert_eq!(ended.stderr, "none of these can be resumed from\n");
+}
+
+#[test]
+fn the_folder_of_a_result_leads_to_the_one_below_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    commit(&folder.path().join("checkpoints"), b"job", &[1]);
+    let ended = checkpoints(folder.path(), &[]);
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains("/checkpoints' looks below it"),
+        "{}",
+        ended.stderr
+    );
+    let json = checkpoints(folder.path(), &["--json"]);
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    let uri = folder.path().display().to_string();
+    assert_eq!(json, json!({"uri": uri, "resume": null, "checkpoints": []}));
+}
+
+#[test]
+fn the_shape_of_the_json_is_as_documented() {
+    let folder = tempfile::tempdir().expect("a folder");
+    commit(folder.path(), b"job", &[1]);
+    let ended = checkpoints(folder.path(), &["--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let keys = |value: &Value| -> Vec<String> {
+        value
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect()
+    };
+    assert_eq!(keys(&json), ["uri", "resume", "checkpoints"]);
+    let line = &json["checkpoints"][0];
+    let expected = [
+        "step",
+        "generation",
+        "job",
+        "bytes",
+        "written_at_unix_ms",
+        "writer",
+        "verdict",
+    ];
+    assert_eq!(keys(line), expected);
+}
+
+#[test]
+fn a_file_and_a_store_without_its_settings_are_usage_errors() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let ended = checkpoints(file.path(), &[]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("this is a file"), "{}", ended.stderr);
+    let ended = play(&["checkpoints", "az://container/prefix"], "");
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("AZURE_*"), "{}", ended.stderr);
 }
 
 #[test]

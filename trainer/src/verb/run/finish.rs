@@ -135,6 +135,7 @@ impl Run<'_> {
             "resumed_from_step": self.resumed_from,
             "checkpoints": leader.saver.uri(),
             "committed_step": leader.saver.committed(),
+            "checkpointing": leader.saver.figures(),
             "interrupted": stopped,
         })
     }

@@ -1,39 +1,35 @@
-//! Checkpoints of a run: what is in them, when one is due, and how one is read back.
+//! Checkpoints of a run: when one is due, how the state gets to the writer, and where a run begins.
 //!
-//! A checkpoint holds the adapter as PEFT reads it (which is the masters, in 32 bits), the moments,
-//! the cursor and the resolved job. Taking one copies the state; everything after that happens in
-//! the background.
+//! Taking one copies the state into memory that is used again;
+//! everything after that, encoding included, happens in the background, and only for states that no
+//! newer one overtakes.
 
-use std::path::Path;
+mod form;
+mod tally;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use schliff_registry::checkpoint::{
-    self, BackOff, Checkpoint, Flushed, Part, Snapshot, Writer, WriterSettings,
+    self, BackOff, Buffers, Flushed, Snapshot, Writer, WriterSettings,
 };
 use schliff_registry::{JobDigest, Store, StoreError};
 use schliff_spec::event::Event;
 use schliff_spec::exit::ExitCode;
 use schliff_spec::job::CheckpointEvery;
 use schliff_spec::request::Start;
-use schliff_weights::{AdapterFiles, decode_adapter, encode_adapter};
+use serde_json::Value;
 
+use self::form::Form;
+use self::tally::Tally;
 use super::begin::{Cursor, Found};
 use super::{Order, Totals, identity};
-use crate::adapter::peft::{export, masters_of};
 use crate::failure::Failure;
 use crate::process::report::Reporter;
-use crate::training::snapshot::{from_bytes, to_bytes};
+use crate::training::snapshot::append_bytes;
 use crate::training::step::State;
 use crate::verb::job::OpenJob;
 
-/// `adapter_model.safetensors` of a PEFT folder.
-const ADAPTER: &str = "adapter_model";
-/// `adapter_config.json` of a PEFT folder.
-const ADAPTER_CONFIG: &str = "adapter_config";
-/// First, then second moments, as little-endian 32-bit floats in the layout's order.
-const MOMENTS: &str = "moments";
-/// The resolved job as JSON, as the trainer receives it.
-const JOB: &str = "job";
 /// Folder of checkpoints where the job names no place.
 const FOLDER: &str = "checkpoints";
 /// Longest wait for the store at the end of a run: site's grace periods are a few minutes.
@@ -44,10 +40,13 @@ pub(super) struct Saver {
     store: Store,
     writer: Writer,
     job: JobDigest,
-    resolved: Vec<u8>,
+    form: Arc<Form>,
+    masters: Buffers<f32>,
+    moments: Buffers<u8>,
     every: CheckpointEvery,
     last: Instant,
     last_step: Option<usize>,
+    tally: Tally,
 }
 
 impl Saver {
@@ -65,7 +64,8 @@ impl Saver {
         let store = open_store(&uri)?;
         let job = order.job.clone().with_absolute_paths();
         let resolved = serde_json::to_vec(&job.map_err(Failure::job)?).map_err(Failure::job)?;
-        let news = reporter.clone();
+        let (news, tally) = (reporter.clone(), Tally::default());
+        let heard = tally.clone();
         let writer = Writer::start(
             &store,
             WriterSettings {
@@ -73,16 +73,26 @@ impl Saver {
                 generation: order.place.generation,
                 back_off: BackOff::default(),
             },
-            move |fate| news.event(&Event::Checkpoint(fate)),
+            move |fate| {
+                heard.heard(&fate);
+                news.event(&Event::Checkpoint(fate));
+            },
         );
         Ok(Self {
             store,
             writer: writer.map_err(Failure::job)?,
             job: identity::digest(open).map_err(Failure::usage)?,
-            resolved,
+            form: Arc::new(Form {
+                layout: open.layout.clone(),
+                config: open.config.clone(),
+                resolved,
+            }),
+            masters: Buffers::default(),
+            moments: Buffers::default(),
             every: settings.every,
             last: Instant::now(),
             last_step: None,
+            tally,
         })
     }
 
@@ -103,6 +113,11 @@ impl Saver {
         is_time && step > 0 && self.last_step != Some(step)
     }
 
+    /// What checkpoints cost so far, and what became of them.
+    pub(super) fn figures(&self) -> Value {
+        self.tally.figures()
+    }
+
     /// Copies the state and hands it to the background.
     pub(super) fn offer(
         &mut self,
@@ -113,8 +128,7 @@ impl Saver {
         if self.last_step == Some(state.step) {
             return Ok(());
         }
-        let adapter = export(&open.layout, &state.masters, &open.config);
-        let files = encode_adapter(&adapter).map_err(Failure::job)?;
+        let begun = Instant::now();
         let cursor = Cursor {
             step: state.step,
             steps: open.plan.steps(),
@@ -123,24 +137,22 @@ impl Saver {
             parameters: open.layout.len,
             totals: totals.clone(),
         };
-        let moments = to_bytes(&[&state.moments.first, &state.moments.second]);
-        let part = |name, bytes: Vec<u8>| Part {
-            name,
-            bytes: bytes.into(),
-        };
-        self.writer.offer(Snapshot {
-            step: state.step as u64,
-            job: self.job,
-            state: serde_json::to_value(cursor).map_err(Failure::job)?,
-            parts: vec![
-                part(ADAPTER, files.weights),
-                part(ADAPTER_CONFIG, files.config),
-                part(MOMENTS, moments),
-                part(JOB, self.resolved.clone()),
-            ],
+        let cursor = serde_json::to_value(cursor).map_err(Failure::job)?;
+        let (mut masters, mut moments) = (self.masters.lease(), self.moments.lease());
+        masters.extend_from_slice(&state.masters);
+        append_bytes(&mut moments, &[&state.moments.first, &state.moments.second]);
+        let (form, job, step) = (Arc::clone(&self.form), self.job, state.step as u64);
+        self.writer.offer_draft(step, move || {
+            Ok(Snapshot {
+                step,
+                job,
+                state: cursor,
+                parts: form.parts(&masters, moments)?,
+            })
         });
         self.last = Instant::now();
         self.last_step = Some(state.step);
+        self.tally.paused(begun.elapsed());
         Ok(())
     }
 
@@ -201,43 +213,8 @@ impl Saver {
         let Some(checkpoint) = found.checkpoint else {
             return Ok(None);
         };
-        read(&checkpoint, open, skipped).map(Some)
+        form::read(&checkpoint, open, skipped).map(Some)
     }
-}
-
-/// The state in a checkpoint whose digests are right.
-fn read(
-    checkpoint: &Checkpoint,
-    open: &OpenJob<'_>,
-    skipped: Vec<String>,
-) -> Result<Found, Failure> {
-    let step = checkpoint.manifest.step;
-    let misfit = |what: &str| {
-        let told = format!("the checkpoint of step {step} does not fit this job: {what}");
-        Failure::words(ExitCode::Usage, told)
-    };
-    let part = |name: &str| {
-        let bytes = checkpoint.parts.get(name);
-        bytes.ok_or_else(|| misfit(&format!("it has no {name}")))
-    };
-    let cursor: Cursor = serde_json::from_value(checkpoint.manifest.state.clone())
-        .map_err(|error| misfit(&error.to_string()))?;
-    let files = AdapterFiles {
-        weights: part(ADAPTER)?.to_vec(),
-        config: part(ADAPTER_CONFIG)?.to_vec(),
-    };
-    let origin = format!("checkpoint of step {step}");
-    let adapter = decode_adapter(Path::new(&origin), &files).map_err(Failure::usage)?;
-    let masters = masters_of(&open.layout, &adapter).map_err(Failure::usage)?;
-    let [first, second] = from_bytes(part(MOMENTS)?, open.layout.len)
-        .ok_or_else(|| misfit("its moments are of other parameters"))?;
-    Ok(Found {
-        cursor,
-        masters,
-        first,
-        second,
-        skipped,
-    })
 }
 
 fn open_store(uri: &str) -> Result<Store, Failure> {

@@ -1,7 +1,8 @@
 //! SeaweedFS as a real process: an S3 server on this machine.
 //!
-//! Its program comes from the variable `SCHLIFF_TEST_WEED`, which `make test` sets; without it the
-//! tests that need it say that they are skipped.
+//! For tests only: whatever cannot be set up panics. The program comes from the variable
+//! `SCHLIFF_TEST_WEED`, which `make test` sets; without it the tests that need it say that they are
+//! skipped. There is no S3 client here: whoever tests brings one, with the settings that a server gives.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,30 +12,28 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use schliff_registry::Store;
-
-use crate::desk::PATIENCE;
-
+/// No start takes so long, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 const BUCKET: &str = "checkpoints";
 const KEY: &str = "testkey";
 const SECRET: &str = "testsecrettestsecret";
 
-/// Flags that name a port; the first one is that of the S3 gateway.
+/// Flags that name a port; the first two are those of the S3 gateway and of the filer.
 const PORTS: [&str; 10] = [
     "s3.port",
+    "filer.port",
     "s3.port.grpc",
     "master.port",
     "master.port.grpc",
     "volume.port",
     "volume.port.grpc",
-    "filer.port",
     "filer.port.grpc",
     "admin.port",
     "admin.port.grpc",
 ];
 
 /// A server with its data, ended and removed with this value.
-pub(crate) struct Weed {
+pub struct Weed {
     program: PathBuf,
     data: tempfile::TempDir,
     ports: Vec<u16>,
@@ -44,7 +43,7 @@ pub(crate) struct Weed {
 
 impl Weed {
     /// Starts a server; `None`, loudly, where there is no program.
-    pub(crate) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let Some(program) = std::env::var_os("SCHLIFF_TEST_WEED").filter(|path| !path.is_empty())
         else {
             eprintln!(
@@ -55,7 +54,7 @@ impl Weed {
         };
         let mut weed = Self {
             program: program.into(),
-            data: tempfile::tempdir().expect("a folder"),
+            data: tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}")),
             ports: free_ports(PORTS.len()),
             process: None,
             prefixes: AtomicU32::new(0),
@@ -65,41 +64,44 @@ impl Weed {
     }
 
     /// Starts the server on its ports and data, and waits until it takes a write.
-    pub(crate) fn run(&mut self) {
+    pub fn run(&mut self) {
         let until = Instant::now() + PATIENCE;
-        self.process = Some(self.command().spawn().expect("SeaweedFS starts"));
-        while !self.answers() {
+        let started = self.command().spawn();
+        self.process = Some(started.unwrap_or_else(|error| panic!("SeaweedFS: {error}")));
+        // The gateway answers before the bucket is made and before volumes take a write, which the
+        // filer can tell.
+        while !self.refuses_strangers() || !self.has_bucket() || !self.takes_a_write() {
             self.assert_is_starting(until);
-            wait_a_moment();
-        }
-        // It answers before its volumes take a write.
-        while let Err(error) = self.store().probe() {
-            assert!(Instant::now() < until, "{}", error.in_words());
             wait_a_moment();
         }
     }
 
     /// Ends the server as a power cut would.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("SIGKILL");
             process.wait().expect("an exit status");
         }
     }
 
-    /// A new and empty prefix.
-    pub(crate) fn store(&self) -> Store {
+    /// The address of a new and empty prefix.
+    pub fn prefix(&self) -> String {
         let number = self.prefixes.fetch_add(1, Ordering::Relaxed);
-        let uri = format!("s3://{BUCKET}/runs/job {number}");
-        let endpoint = format!("http://127.0.0.1:{}", self.ports[0]);
-        let settings = [
-            ("aws_endpoint_url", endpoint.as_str()),
-            ("aws_allow_http", "true"),
-            ("aws_region", "us-east-1"),
-            ("aws_access_key_id", KEY),
-            ("aws_secret_access_key", SECRET),
-        ];
-        Store::open_with(&uri, &settings).expect("a store")
+        format!("s3://{BUCKET}/runs/job {number}")
+    }
+
+    /// How clients find and enter the server: names as in the environment, and their values.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            (
+                "AWS_ENDPOINT_URL",
+                format!("http://127.0.0.1:{}", self.ports[0]),
+            ),
+            ("AWS_ALLOW_HTTP", "true".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
+        ]
     }
 
     fn command(&self) -> Command {
@@ -144,18 +146,17 @@ impl Weed {
     }
 
     /// Whether the gateway refuses a request without a signature, as it does once it serves.
-    fn answers(&self) -> bool {
-        let ask = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[0]))?;
-            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-            let request =
-                format!("GET /{BUCKET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-            stream.write_all(request.as_bytes())?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 403"))
+    fn refuses_strangers(&self) -> bool {
+        answer(self.ports[0], &format!("GET /{BUCKET}"), "").starts_with("HTTP/1.1 403")
+    }
+
+    fn has_bucket(&self) -> bool {
+        let what = format!("GET /buckets/{BUCKET}/?limit=1");
+        answer(self.ports[1], &what, "").starts_with("HTTP/1.1 200")
+    }
+
+    fn takes_a_write(&self) -> bool {
+        answer(self.ports[1], "PUT /ready", "x").starts_with("HTTP/1.1 201")
     }
 
     fn assert_is_starting(&mut self, until: Instant) {
@@ -183,6 +184,24 @@ impl Drop for Weed {
             }
         }
     }
+}
+
+/// What a server on this machine answers; nothing where there is none.
+fn answer(port: u16, what: &str, body: &str) -> String {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let bytes = body.len();
+        let request = format!(
+            "{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Length: {bytes}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().unwrap_or_default()
 }
 
 /// So many ports that were free a moment ago.
