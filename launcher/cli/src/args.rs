@@ -195,6 +195,10 @@ pub(crate) struct CheckArgs {
     /// Ranks that are to train together [default: nodes * gpus_per_node of the job, else 1]
     #[arg(long, value_name = "N", help_heading = "Ranks")]
     pub(crate) ranks: Option<usize>,
+    /// How they are to exchange sums: tcp, mpi or nccl
+    #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = collective())]
+    #[arg(hide_possible_values = true, help_heading = "Ranks")]
+    pub(crate) collective: CollectiveKind,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

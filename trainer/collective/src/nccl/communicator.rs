@@ -17,8 +17,10 @@ use crate::CollectiveError;
 const MAGIC: u32 = 0xcafe_beef;
 /// A setting that is left to NCCL (`NCCL_CONFIG_UNDEF_INT`).
 const UNSET: c_int = c_int::MIN;
-/// Version of the form of [`configuration`].
-const FORM: u32 = 23_000;
+/// Version of the form of [`configuration`]: what the oldest library that is taken knows.
+const FORM: u32 = 21_800;
+/// For the last bytes to reach peers when a rank leaves.
+const PARTING: Duration = Duration::from_secs(5);
 /// Longest pause between two questions.
 const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -61,12 +63,18 @@ impl Communicator {
                 &mut configuration,
             )
         };
-        library.check(OPERATION, status)?;
-        if started.handle.is_null() {
-            return Err(super::refused("it gave no handle of the group".into()));
+        let begun = library.check(OPERATION, status);
+        let settled = begun.and_then(|()| match started.handle.is_null() {
+            true => Err(super::refused("it gave no handle of the group".into())),
+            false => started.settle(OPERATION, watch),
+        });
+        match settled {
+            Ok(()) => Ok(started),
+            Err(error) => {
+                started.abort();
+                Err(error)
+            }
         }
-        started.settle(OPERATION, watch)?;
-        Ok(started)
     }
 
     /// How long operations may take from now on.
@@ -193,10 +201,18 @@ impl Communicator {
 }
 
 impl Drop for Communicator {
+    /// Lets what is under way reach the peers, but does not wait long for it.
     fn drop(&mut self) {
-        let is_healthy =
-            !self.handle.is_null() && self.state("leaving").is_ok_and(|it| it == SUCCESS);
-        if is_healthy {
+        const OPERATION: &str = "leaving the group";
+        if self.handle.is_null() {
+            return;
+        }
+        // SAFETY: the handle is live.
+        let begun = unsafe { (self.library.finalize)(self.handle) };
+        let ready = || Ok(self.state(OPERATION)? == SUCCESS);
+        let parted = self.library.check(OPERATION, begun);
+        let parted = parted.and_then(|()| wait((OPERATION, PARTING), &mut || Ok(()), ready));
+        if parted.is_ok() {
             let handle = std::mem::replace(&mut self.handle, ptr::null_mut());
             // SAFETY: as in `abort`.
             let _ = unsafe { (self.library.destroy)(handle) };
@@ -229,11 +245,11 @@ fn wait(
     }
 }
 
-/// A group whose calls do not block, all else as NCCL has it. A library that is older than this form
-/// reads the part that it knows.
+/// A group whose calls do not block, all else as NCCL has it. What came after the oldest version is
+/// not told to the library, which then takes its own values, as for every older program.
 fn configuration() -> ncclConfig_t {
     ncclConfig_t {
-        size: size_of::<ncclConfig_t>(),
+        size: std::mem::offset_of!(ncclConfig_t, trafficClass),
         magic: MAGIC,
         version: FORM,
         blocking: 0,
