@@ -124,7 +124,7 @@ impl Library {
         Err(format!(
             "its library is not found ({}); install it (Debian: libnccl2; PyPI: nvidia-nccl-cu12 or \
              -cu13), name its file by {VARIABLE}=/path/to/libnccl.so.2, or take --collective tcp",
-            failed.join("; ")
+            failed.join(", ")
         ))
     }
 
