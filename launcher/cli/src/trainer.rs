@@ -96,7 +96,7 @@ fn of_run(run: &Run) -> Result<Trainer, CliError> {
 }
 
 /// The program that has this kind of collective, if its build has.
-fn program(kind: CollectiveKind) -> Result<PathBuf, CliError> {
+pub(crate) fn program(kind: CollectiveKind) -> Result<PathBuf, CliError> {
     locate::find(match kind {
         CollectiveKind::Mpi => &MPI_TRAINER,
         CollectiveKind::Tcp | CollectiveKind::Nccl => &TRAINER,
