@@ -262,7 +262,9 @@ impl Collective for Nccl {
             true => in_tree(&mut self.wire, data),
             false => self.wire.in_any_order(data),
         });
-        summed.inspect_err(|error| {
+        // Nobody goes on, or away, while another still waits for the end of the sum.
+        let ended = summed.and_then(|()| self.wire.control.agree_on_sum(data.len()));
+        ended.inspect_err(|error| {
             self.wire.control.give_up(&error.to_string());
             self.wire.communicator.abort();
         })

@@ -45,12 +45,25 @@ pub(crate) fn in_threads<T: Send>(
     world_size: usize,
     script: impl Fn(Box<dyn Collective>) -> T + Sync,
 ) -> Result<Vec<T>, CollectiveError> {
+    in_threads_by(join, world_size, script)
+}
+
+/// The same for ranks that join in another way.
+///
+/// # Errors
+/// As [`in_threads`].
+pub(crate) fn in_threads_by<G, T: Send>(
+    join: impl Fn(&Place, &Limits) -> Result<G, CollectiveError> + Sync,
+    world_size: usize,
+    script: impl Fn(G) -> T + Sync,
+) -> Result<Vec<T>, CollectiveError> {
     static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let name = format!("schliff-self-test-{}-{number}", std::process::id());
     let folder = std::env::temp_dir().join(name);
     std::fs::create_dir(&folder).map_err(|error| failed(&error.to_string()))?;
-    let met = meet(&folder.join("secret"), world_size, &script);
+    let as_rank = |place: &Place| join(place, &LIMITS).map(&script);
+    let met = meet(&folder.join("secret"), world_size, &as_rank);
     // A folder that is left over holds a secret of no job.
     std::fs::remove_dir_all(&folder).ok();
     met
@@ -59,7 +72,7 @@ pub(crate) fn in_threads<T: Send>(
 fn meet<T: Send>(
     secret_file: &Path,
     world_size: usize,
-    script: &(impl Fn(Box<dyn Collective>) -> T + Sync),
+    as_rank: &(impl Fn(&Place) -> Result<T, CollectiveError> + Sync),
 ) -> Result<Vec<T>, CollectiveError> {
     let open = || -> io::Result<Server> {
         let secret = Secret::generate()?;
@@ -84,7 +97,7 @@ fn meet<T: Send>(
     thread::scope(|scope| {
         let start = |rank| {
             let place = place(rank);
-            scope.spawn(move || join(&place, &LIMITS).map(script))
+            scope.spawn(move || as_rank(&place))
         };
         let ranks: Vec<_> = (0..world_size).map(start).collect();
         let gone = |_| Err(failed("a thread panicked"));

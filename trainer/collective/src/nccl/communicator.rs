@@ -284,6 +284,10 @@ fn count(number: usize) -> c_int {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Collective;
+    use crate::rendezvous::meet;
+    use crate::self_test::in_threads_by;
+    use crate::tcp::Tcp;
 
     const LIMIT: Duration = Duration::from_millis(20);
 
@@ -304,5 +308,31 @@ mod tests {
         let late = wait(("summing", LIMIT), &mut || Ok(()), || Ok(false));
         let late = late.expect_err("late").to_string();
         assert!(late.contains("summing did not end within 20 ms"), "{late}");
+    }
+
+    /// What rank 0 hears in a wait that has no other end, after rank 1 did this.
+    fn heard_of(parting: fn(Tcp)) -> CollectiveError {
+        let script = |mut control: Tcp| {
+            if control.rank() == 1 {
+                parting(control);
+                return None;
+            }
+            let limit = ("summing", Duration::from_secs(60));
+            wait(limit, &mut || control.listen(), || Ok(false)).err()
+        };
+        let told = in_threads_by(meet, 2, script).expect("a group of threads");
+        told.into_iter().flatten().next().expect("an error")
+    }
+
+    #[test]
+    fn while_it_waits_a_rank_hears_that_a_peer_has_left_or_is_gone() {
+        let left = heard_of(|mut control| control.give_up("the disk is full"));
+        let told = left.to_string();
+        assert_eq!(told, "rank 1 left the group: the disk is full");
+        let gone = heard_of(drop);
+        assert!(
+            matches!(gone, CollectiveError::PeerLost { rank: 1, .. }),
+            "{gone}"
+        );
     }
 }
