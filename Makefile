@@ -13,14 +13,15 @@ unexport CARGO_BUILD_TARGET
 SCHLIFF := target/release/schliff
 QUICKSTART_JOB := configs/quickstart/job.toml
 # Features of the trainer that the default build leaves out.
-FEATURES := wgpu cuda
+FEATURES := wgpu cuda nccl
 # The whole workspace once more, so that every crate below is compiled with the same features.
 WITH_MPI := --workspace --features schliff-trainer/mpi
 FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
+FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
 .PHONY: help build quickstart test check bench-train bench-collective bench-checkpoint bench parity
-.PHONY: reference-env clean build-mpi test-mpi test-gpu-software gpu-check check-features
+.PHONY: reference-env clean build-mpi test-mpi test-nccl test-gpu-software gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
@@ -52,6 +53,11 @@ test-mpi: build ## Test ranks under mpirun with a real MPI library
 	@$(MAKE) build-mpi
 	SCHLIFF_TEST_PROGRAMS="$(CURDIR)/target/release" \
 	  $(CARGO) test --release --locked $(WITH_MPI),schliff-tests/mpi --test mpi
+
+# Without a GPU: its version, the group's id over the rendezvous, and every way in which it can fail.
+test-nccl: rust-tools python-tools ## Test the feature nccl with NVIDIA's real library (201 MB to fetch)
+	CUDARC_CUDA_VERSION=12080 SCHLIFF_TEST_NCCL="$$($(FETCH_NCCL))" \
+	  $(CARGO) test --release --locked -p schliff-collective --features nccl --lib --test nccl
 
 check: rust-tools ## Check format, lints, licences, layers and house rules
 	$(CARGO) fmt --all --check

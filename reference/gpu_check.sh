@@ -55,6 +55,24 @@ PYTHON
 check "operations, one by one" "$CARGO" test "${selected[@]}" --lib ops::agreement -- --test-threads=1
 check "whole steps of every model family" "$CARGO" test "${selected[@]}" --lib parity::devices -- --test-threads=1
 check "a job, through both programs" "$CARGO" test "${selected[@]}" --test gpu
+if [ "$feature" = cuda ]; then
+  # The system's library where there is one, else the one that CI tests with.
+  if ! ldconfig -p | grep -q 'libnccl\.so\.2'; then
+    SCHLIFF_NCCL_LIBRARY="${SCHLIFF_NCCL_LIBRARY:-$("$PYTHON" reference/fetch_nccl.py)}"
+    export SCHLIFF_NCCL_LIBRARY
+  fi
+  sums="sums over NCCL against the tree"
+  if ! CUDARC_CUDA_VERSION=12080 "$CARGO" test --release --locked -p schliff-collective --features nccl \
+    --test nccl -- --nocapture gpus >"$work/check.log" 2>&1; then
+    row "$sums" "DIFFERS" >>"$work/table"
+    cat "$work/check.log" >&2
+    failed=1
+  elif grep -q '^skipped: two GPUs' "$work/check.log"; then
+    row "$sums" "not tried: two GPUs are needed" >>"$work/table"
+  else
+    row "$sums" "the bits of the tree" >>"$work/table"
+  fi
+fi
 for on in flex "$device"; do
   if figure="$(rate "$on")"; then
     row "quickstart ($(basename "$model")) on $on" "$figure" >>"$work/table"

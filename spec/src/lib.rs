@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod exit;
+pub mod finding;
 pub mod job;
 pub mod load;
 pub mod origin;

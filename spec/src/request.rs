@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::job::{BaseModel, DataFormat, Job};
-use crate::place::Place;
+use crate::place::{CollectiveKind, Place};
 
 /// Version of the request and event forms; both binaries must name the same one.
 pub const PROTOCOL: u32 = 2;
@@ -31,6 +31,9 @@ pub enum Request {
         job: Box<Job>,
         /// Ranks that are to train together.
         world_size: usize,
+        /// How they are to exchange sums.
+        #[serde(default)]
+        collective: CollectiveKind,
     },
     /// Examines the data of a job.
     Data {

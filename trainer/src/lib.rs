@@ -9,6 +9,7 @@ pub mod base;
 pub mod bench;
 #[cfg(feature = "gpu")]
 mod cube;
+pub mod doctor;
 mod evaluation;
 pub mod failure;
 mod frozen;

@@ -7,6 +7,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::ExitCode;
 
+use crate::doctor::examine;
 use crate::failure::Failure;
 use crate::process::allocator::keep_freed_memory;
 use crate::process::interrupt::Interrupt;
@@ -24,6 +25,7 @@ It reads one request (a line of JSON) from standard input and writes events
 (a line of JSON each) to standard output. It stops when standard input ends.
 
   schliff-trainer --connect       a rank that mpirun started, for 'schliff run --collective mpi'
+  schliff-trainer doctor          what this build and this machine can do, as JSON
   schliff-trainer --version       version and backend
   schliff-trainer bench-matmul    measured matrix product rate, as JSON
 ";
@@ -35,6 +37,7 @@ pub fn main() -> ExitCode {
         None => serve(std::io::stdin(), std::io::stdout()),
         Some("--connect") => connect(),
         Some("--version") => print(&format!("schliff-trainer {VERSION} ({})\n", backend())),
+        Some("doctor") => doctor(),
         Some("bench-matmul") => print(&format!("{}\n", bench::matmul_rate())),
         Some("--help" | "-h") => print(HELP),
         Some(_) => {
@@ -45,6 +48,14 @@ pub fn main() -> ExitCode {
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Says what this build and this machine can do.
+fn doctor() -> ExitCode {
+    match serde_json::to_string(&examine(VERSION)) {
+        Ok(text) => print(&format!("{text}\n")),
+        Err(error) => bug(&format!("cannot write what was found: {error}")),
+    }
+}
 
 fn print(text: &str) -> ExitCode {
     match std::io::stdout().write_all(text.as_bytes()) {

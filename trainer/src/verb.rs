@@ -36,7 +36,11 @@ pub fn answer(request: &Request, reporter: &Reporter) -> Result<Value, Failure> 
             };
             run::run(order, reporter)
         }
-        Request::Check { job, world_size } => check::check(job, *world_size, reporter),
+        Request::Check {
+            job,
+            world_size,
+            collective,
+        } => check::check(job, (*world_size, *collective), reporter),
         Request::Data { job, samples } => data::data(job, *samples, reporter),
         Request::Eval {
             base,

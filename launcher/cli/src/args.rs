@@ -1,5 +1,7 @@
 //! The command line's grammar and its help texts.
 
+mod examples;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -8,6 +10,11 @@ use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use schliff_spec::job::{BaseModel, DataFormat};
 use schliff_spec::place::CollectiveKind;
 use schliff_spec::request::MergeDtype;
+
+use examples::{
+    AGENT_EXAMPLES, CHECK_EXAMPLES, CHECKPOINTS_EXAMPLES, CONFIG_EXAMPLES, DATA_EXAMPLES,
+    DOCTOR_EXAMPLES, EVAL_EXAMPLES, GENERATE_EXAMPLES, MERGE_EXAMPLES, RUN_EXAMPLES, TOP_EXAMPLES,
+};
 
 /// Fine-tunes language models with LoRA, and shows what it did.
 #[derive(Debug, Parser)]
@@ -59,6 +66,9 @@ pub(crate) enum Verb {
     /// List the checkpoints of a job, and say which one a resume would take
     #[command(after_help = CHECKPOINTS_EXAMPLES)]
     Checkpoints(CheckpointsArgs),
+    /// Say what this machine can do, and what to do about what it cannot
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
 }
 
 /// A job file with what the command line changes in it.
@@ -195,6 +205,10 @@ pub(crate) struct CheckArgs {
     /// Ranks that are to train together [default: nodes * gpus_per_node of the job, else 1]
     #[arg(long, value_name = "N", help_heading = "Ranks")]
     pub(crate) ranks: Option<usize>,
+    /// How they are to exchange sums: tcp, mpi or nccl
+    #[arg(long, value_name = "KIND", default_value = "tcp", value_parser = collective())]
+    #[arg(hide_possible_values = true, help_heading = "Ranks")]
+    pub(crate) collective: CollectiveKind,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -301,6 +315,18 @@ pub(crate) struct CheckpointsArgs {
     pub(crate) output: OutputArgs,
 }
 
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DoctorArgs {
+    /// Folder of results that is looked at
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) out: PathBuf,
+    /// Object store to try: folder, or prefix such as s3://bucket/prefix
+    #[arg(long, value_name = "URI")]
+    pub(crate) store: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
 /// Reads `--base`: `gguf:PATH`, a path that ends in `.gguf`, or a folder.
 fn base_model(text: &str) -> Result<BaseModel, String> {
     if let Some(path) = text.strip_prefix("gguf:") {
@@ -363,86 +389,6 @@ where
             .ok_or("not one of these words")
     })
 }
-
-const TOP_EXAMPLES: &str = "\
-Examples:
-  schliff check job.toml                 what would happen, how long, how much memory
-  schliff run job.toml                   train; the result goes to runs/<name of the job>
-  schliff generate --base model.gguf --adapter runs/my-job/adapter \"Mach das Licht an\"
-
-Exit codes:
-  0 ok   1 the job failed   2 usage or job file   70 a defect in schliff   130 interrupted
-  75 stopped as asked with more to do   76 ranks kept dying or hanging";
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  schliff run job.toml
-  schliff run job.toml --set training.lr=1e-4 --set adapter.rank=8 --out runs/lower-lr
-  schliff run job.toml --json > result.json
-  schliff run job.toml --ranks 4
-  schliff run job.toml --ranks 2 --resume runs/my-job/checkpoints
-
-The folder receives adapter/ (a PEFT directory), metrics.jsonl (one line a step), summary.json, and
-checkpoints/ where the job names no other place. The adapter is the same for any number of ranks.
-Ctrl-C stops after the step at work and keeps the adapter; a second Ctrl-C stops at once. SIGUSR1
-and SIGTERM stop at a step boundary with a checkpoint and exit code 75; SIGUSR2 takes a checkpoint
-and goes on.";
-
-const AGENT_EXAMPLES: &str = "\
-Examples:
-  srun --ntasks-per-node=1 schliff agent job.toml
-  schliff agent job.toml --node 1 --nodes 2 --leader 10.0.0.1:4711 --secret-file shared/secret
-
-It goes on from the job's own checkpoints where there are any, so that a requeued job needs no other
-command. A lost rank or node ends the group on all nodes; it starts again when all nodes are there.";
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  schliff check job.toml
-  schliff check job.toml --set training.batch_samples=16 --json
-
-All problems of the job file are reported at once, each with its place. The time is an estimate from
-a short probe on this machine.";
-
-const DATA_EXAMPLES: &str = "\
-Examples:
-  schliff data job.toml
-  schliff data job.toml --samples 10
-
-Trained tokens are green, or stand between \u{27e6} and \u{27e7} where there is no colour.";
-
-const EVAL_EXAMPLES: &str = "\
-Examples:
-  schliff eval --base model.gguf --text \"Water boils at 100 degrees.\"
-  schliff eval --base model.gguf --adapter runs/my-job/adapter --data d.jsonl --format messages";
-
-const GENERATE_EXAMPLES: &str = "\
-Examples:
-  schliff generate --base model.gguf \"What is the capital of France?\"
-  schliff generate --base model.gguf --adapter runs/my-job/adapter - < prompt.txt";
-
-const MERGE_EXAMPLES: &str = "\
-Examples:
-  schliff merge --base model.gguf --adapter runs/my-job/adapter --out merged
-  schliff merge --base models/qwen3 --adapter runs/my-job/adapter --out merged --dtype f32
-
-The report says how many weights changed and how much was lost to rounding.";
-
-const CONFIG_EXAMPLES: &str = "\
-Examples:
-  schliff config job.toml
-  schliff config job.toml --set training.lr=1e-4 --origin";
-
-const CHECKPOINTS_EXAMPLES: &str = "\
-Examples:
-  schliff checkpoints runs/my-job/checkpoints
-  schliff checkpoints s3://bucket/prefix --verify --json
-
-Accounts and endpoints come from the environment: AWS_*, AZURE_*, GOOGLE_*.
-Verdicts: good, torn (something is missing), tampered (something is not what was written),
-unknown_format (of another version), unreadable.
-What --json prints is described in docs/checkpoints.md.
-Exit code 0: there is one to go on from. 1: there is none, or the store cannot be read.";
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod args;
+mod doctor;
 mod figures;
 mod job;
 mod outcome;

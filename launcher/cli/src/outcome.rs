@@ -73,6 +73,11 @@ impl CliError {
         self
     }
 
+    /// What went wrong and what the user can do, for a report of another form.
+    pub(crate) fn told(self) -> (String, Option<String>) {
+        (self.report.error, self.report.hint)
+    }
+
     /// The text for standard error, coloured where that is a terminal.
     pub(crate) fn render(&self) -> String {
         let Report {

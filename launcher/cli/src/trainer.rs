@@ -10,6 +10,8 @@ mod display;
 mod locate;
 mod verdict;
 
+use std::path::PathBuf;
+
 use schliff_agent::Trainer;
 use schliff_agent::follower::{self, Follower};
 use schliff_agent::shell::{self, Lead, Run};
@@ -35,8 +37,17 @@ pub(crate) struct Answer {
 
 /// Lets the trainer do `request`, showing what it reports on `progress`.
 pub(crate) fn ask(request: &Request, progress: &mut Progress) -> Result<Answer, CliError> {
+    ask_of(CollectiveKind::Tcp, request, progress)
+}
+
+/// The same, of the trainer that runs with this kind of collective take.
+pub(crate) fn ask_of(
+    kind: CollectiveKind,
+    request: &Request,
+    progress: &mut Progress,
+) -> Result<Answer, CliError> {
     let trainer = Trainer {
-        program: locate::find(&TRAINER)?,
+        program: program(kind)?,
         logs: None,
         gpus: false,
     };
@@ -75,14 +86,19 @@ pub(crate) fn follow(run: &Run, follower: &Follower) -> Outcome {
 
 /// How ranks of a run are started.
 fn of_run(run: &Run) -> Result<Trainer, CliError> {
-    let program = match run.collective {
-        CollectiveKind::Mpi => locate::find(&MPI_TRAINER)?,
-        CollectiveKind::Tcp | CollectiveKind::Nccl => locate::find(&TRAINER)?,
-    };
+    let program = program(run.collective)?;
     let resources = run.job.resources.as_ref();
     Ok(Trainer {
         program,
         logs: Some(run.out.join("logs")),
         gpus: resources.is_some_and(|resources| resources.gpus_per_node > Some(0)),
+    })
+}
+
+/// The program that has this kind of collective, if its build has.
+pub(crate) fn program(kind: CollectiveKind) -> Result<PathBuf, CliError> {
+    locate::find(match kind {
+        CollectiveKind::Mpi => &MPI_TRAINER,
+        CollectiveKind::Tcp | CollectiveKind::Nccl => &TRAINER,
     })
 }

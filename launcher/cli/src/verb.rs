@@ -5,6 +5,7 @@ mod check;
 mod checkpoints;
 mod config;
 mod data;
+mod doctor;
 mod eval;
 mod generate;
 mod merge;
@@ -25,5 +26,6 @@ pub(crate) fn dispatch(verb: Verb) -> Outcome {
         Verb::Merge(args) => merge::merge(args),
         Verb::Config(args) => config::config(args),
         Verb::Checkpoints(args) => checkpoints::checkpoints(args),
+        Verb::Doctor(args) => doctor::doctor(args),
     }
 }

@@ -57,6 +57,28 @@ pub fn healthy(group: &mut dyn Collective) -> Result<(), Broken> {
     sums(group)
 }
 
+/// A group whose sums are in another order than the tree's: what is the same in every order.
+///
+/// # Errors
+/// What went wrong first.
+pub fn in_any_order(group: &mut dyn Collective) -> Result<(), Broken> {
+    for len in LENGTHS {
+        let part = |rank: usize| (0..*len).map(move |at| ((at * 31 + rank * 7) % 1024) as f32);
+        let mut sum: Vec<_> = part(group.rank()).collect();
+        group.all_reduce(&mut sum)?;
+        let parts: Vec<Vec<_>> = (0..group.world_size())
+            .map(|it| part(it).collect())
+            .collect();
+        same(
+            &tree(&parts),
+            &sum,
+            &format!("a sum of {len} whole numbers"),
+        )?;
+    }
+    gathers(group)?;
+    broadcasts(group)
+}
+
 /// Sums give the bits of the tree, for every length and all kinds of numbers.
 fn sums(group: &mut dyn Collective) -> Result<(), Broken> {
     let mut draw = Draw(7);
@@ -268,6 +290,7 @@ mod tests {
     #[test]
     fn one_rank_alone_conforms() {
         healthy(&mut Solo).expect("healthy");
+        in_any_order(&mut Solo).expect("healthy");
     }
 
     /// A group of two that forgets the other rank.
@@ -300,7 +323,14 @@ mod tests {
     #[test]
     fn a_group_that_does_nothing_is_found_out() {
         let group = &mut Forgetful;
-        for script in [sums, large_trees, nothing, gathers, broadcasts] {
+        for script in [
+            sums,
+            large_trees,
+            nothing,
+            gathers,
+            broadcasts,
+            in_any_order,
+        ] {
             assert!(matches!(script(group), Err(Broken::Wrong(_))));
         }
     }

@@ -13,12 +13,17 @@ pub mod conformance;
 mod error;
 #[cfg(feature = "mpi")]
 mod mpi;
+#[cfg(feature = "nccl")]
+mod nccl;
 pub mod rendezvous;
+pub mod self_test;
 mod solo;
 mod tcp;
 mod tree;
 
 pub use error::CollectiveError;
+#[cfg(feature = "nccl")]
+pub use nccl::rehearse;
 pub use solo::Solo;
 
 /// What a rank that has nothing to add puts into a sum: `x + -0.0` is `x` to the bit, for every
@@ -32,6 +37,11 @@ pub trait Collective: Send {
 
     /// Ranks in the group: a power of two.
     fn world_size(&self) -> usize;
+
+    /// Whether sums are taken in the fixed tree. What is faster without is asked for by name.
+    fn is_fixed(&self) -> bool {
+        true
+    }
 
     /// Replaces `data` on every rank by the element-wise sum over ranks, in the fixed tree
     /// `((r0 + r1) + (r2 + r3)) + ...`. All ranks give the same length.

@@ -58,11 +58,52 @@ pub fn join(place: &Place, limits: &Limits) -> Result<Box<dyn Collective>, Colle
         CollectiveKind::Mpi => Ok(Box::new(crate::mpi::join(place)?)),
         #[cfg(not(feature = "mpi"))]
         CollectiveKind::Mpi => Err(lacking("MPI", "mpi")),
+        #[cfg(feature = "nccl")]
+        CollectiveKind::Nccl => {
+            let control = meet(place, limits)?;
+            Ok(Box::new(crate::nccl::join(place, limits, control)?))
+        }
+        #[cfg(not(feature = "nccl"))]
         CollectiveKind::Nccl => Err(lacking("NCCL", "nccl")),
     }
 }
 
+/// Whether this build and this machine have what a kind of collective needs. For before anything
+/// that takes time: whether a group comes about is seen only by [`join`].
+///
+/// # Errors
+/// What is missing, with what the user can do.
+pub fn check(kind: CollectiveKind) -> Result<(), CollectiveError> {
+    match kind {
+        CollectiveKind::Tcp => Ok(()),
+        #[cfg(feature = "mpi")]
+        CollectiveKind::Mpi => Ok(()),
+        #[cfg(not(feature = "mpi"))]
+        CollectiveKind::Mpi => Err(lacking("MPI", "mpi")),
+        #[cfg(feature = "nccl")]
+        CollectiveKind::Nccl => crate::nccl::check(),
+        #[cfg(not(feature = "nccl"))]
+        CollectiveKind::Nccl => Err(lacking("NCCL", "nccl")),
+    }
+}
+
+/// The connections beside another back-end's own.
+#[cfg(feature = "nccl")]
+pub(crate) fn meet(place: &Place, limits: &Limits) -> Result<crate::tcp::Tcp, CollectiveError> {
+    member::join(place, limits)
+}
+
+/// Whether this build has a kind of collective.
+pub const fn is_built(kind: CollectiveKind) -> bool {
+    match kind {
+        CollectiveKind::Tcp => true,
+        CollectiveKind::Mpi => cfg!(feature = "mpi"),
+        CollectiveKind::Nccl => cfg!(feature = "nccl"),
+    }
+}
+
 /// The error of a build without a kind of collective.
+#[cfg(not(all(feature = "mpi", feature = "nccl")))]
 fn lacking(library: &'static str, feature: &str) -> CollectiveError {
     CollectiveError::Library {
         library,

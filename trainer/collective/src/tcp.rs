@@ -57,6 +57,28 @@ impl Tcp {
         })
     }
 
+    /// Agrees with all peers that a sum of so many numbers is next, which another wire then carries.
+    #[cfg(feature = "nccl")]
+    pub(crate) fn agree_on_sum(&mut self, len: usize) -> Result<(), CollectiveError> {
+        self.exchange(Operation::AllReduce { len }, &[]).map(drop)
+    }
+
+    /// Hears, without waiting, whether a peer has left or is gone; for a wait that is not here.
+    #[cfg(feature = "nccl")]
+    pub(crate) fn listen(&mut self) -> Result<(), CollectiveError> {
+        let heard = self.mesh.listen();
+        self.end(Operation::AllReduce { len: 0 }, heard)
+    }
+
+    /// Tells every peer why this rank gives the group up; it is of no more use then.
+    pub(crate) fn give_up(&mut self, reason: &str) {
+        if self.broken.is_none() {
+            let words = LastWords::left(self.mesh.rank(), reason);
+            self.mesh.tell(&words);
+            self.broken = Some(words);
+        }
+    }
+
     /// The header of the next operation.
     fn begin(&mut self, operation: Operation) -> Result<Header, CollectiveError> {
         if let Some(words) = &self.broken {
@@ -134,9 +156,7 @@ impl Collective for Tcp {
         Ok(())
     }
 
-    fn abort(self: Box<Self>, reason: &str) {
-        if self.broken.is_none() {
-            self.mesh.tell(&LastWords::left(self.mesh.rank(), reason));
-        }
+    fn abort(mut self: Box<Self>, reason: &str) {
+        self.give_up(reason);
     }
 }

@@ -80,7 +80,26 @@ impl Wanted {
     /// It names none.
     pub(crate) fn from_environment() -> Result<Self, DeviceError> {
         let text = std::env::var(VARIABLE).unwrap_or_default();
-        Self::parse(&text)
+        Self::named(&text)
+    }
+
+    /// The device of that name.
+    ///
+    /// # Errors
+    /// It names none.
+    pub(crate) fn named(text: &str) -> Result<Self, DeviceError> {
+        Self::parse(text)
+    }
+
+    /// How many of its kind this machine has.
+    ///
+    /// # Errors
+    /// None, or this build cannot use them.
+    pub(crate) fn count(self) -> Result<usize, DeviceError> {
+        match self.found()?.len() {
+            0 => Err(DeviceError::NotFound(self.backend())),
+            found => Ok(found),
+        }
     }
 
     fn parse(text: &str) -> Result<Self, DeviceError> {

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use schliff_collective::rendezvous;
 use schliff_data::sample::Sample;
 use schliff_spec::job::{BatchSize, Job};
+use schliff_spec::place::CollectiveKind;
 use schliff_spec::world;
 use serde_json::{Value, json};
 
@@ -20,7 +22,12 @@ use crate::{device, workers};
 const PROBE_TOKENS: usize = 1024;
 
 /// Plans a job without training it.
-pub(super) fn check(job: &Job, world_size: usize, reporter: &Reporter) -> Result<Value, Failure> {
+pub(super) fn check(
+    job: &Job,
+    (world_size, collective): (usize, CollectiveKind),
+    reporter: &Reporter,
+) -> Result<Value, Failure> {
+    rendezvous::check(collective).map_err(Failure::usage)?;
     let open = OpenJob::open(job, reporter)?;
     let micro_batches = open.micro_batches_a_step();
     world::check(world_size, micro_batches).map_err(Failure::usage)?;

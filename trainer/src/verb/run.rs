@@ -14,8 +14,8 @@ mod saver;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use schliff_collective::CollectiveError;
-use schliff_collective::rendezvous::{Limits, join};
+use schliff_collective::rendezvous::Limits;
+use schliff_collective::{CollectiveError, rendezvous};
 use schliff_data::sample::Sample;
 use schliff_spec::event::{Doing, Event, Measures, StepMetrics};
 use schliff_spec::exit::ExitCode;
@@ -40,6 +40,10 @@ const JOIN_LIMIT: Duration = Duration::from_secs(600);
 /// Longest wait for a peer. Whoever supervises notices a stuck rank long before; this is for ranks
 /// that nobody supervises.
 const OPERATION_LIMIT: Duration = Duration::from_secs(1800);
+
+/// Told where sums are in an order of the library's own.
+const NOT_FIXED: &str = "sums are taken in NCCL's own order, as asked for: another number of ranks, or \
+    another run, may give other bits";
 
 /// What is asked for.
 #[derive(Clone, Copy)]
@@ -95,6 +99,8 @@ pub(super) fn run(order: Order<'_>, reporter: &Reporter) -> Result<Value, Failur
 
 fn train_together(order: Order<'_>, reporter: &Reporter) -> Result<Value, Failure> {
     let started = Instant::now();
+    // What this build or machine lacks is told before anything is read.
+    rendezvous::check(order.place.collective).map_err(Failure::usage)?;
     let open = OpenJob::open(order.job, reporter)?;
     world::check(order.place.world_size, open.micro_batches_a_step()).map_err(Failure::usage)?;
     reporter.pulse().turn_to(Doing::Joining);
@@ -102,7 +108,11 @@ fn train_together(order: Order<'_>, reporter: &Reporter) -> Result<Value, Failur
         join: JOIN_LIMIT,
         operation: OPERATION_LIMIT,
     };
-    let mut group = Group::new(join(order.place, &limits).map_err(lost)?);
+    let group = rendezvous::join(order.place, &limits).map_err(not_joined)?;
+    if !group.is_fixed() {
+        reporter.warning(NOT_FIXED.into());
+    }
+    let mut group = Group::new(group);
     reporter.pulse().turn_to(Doing::Preparing);
     let result = train_in(&mut group, order, &open, (reporter, started));
     // An end that all agreed on surprises nobody; any other must not leave peers waiting.
@@ -258,6 +268,14 @@ fn stopped(error: StepError) -> Failure {
         StepError::Group { .. } => Failure::new(ExitCode::GroupLost, &error),
         error => Failure::job(error)
             .hint("lower training.lr, or look for odd samples with 'schliff data'"),
+    }
+}
+
+/// There is no group. What a library lacks will not be there after a restart.
+fn not_joined(error: CollectiveError) -> Failure {
+    match error {
+        CollectiveError::Library { .. } => Failure::usage(error),
+        error => lost(error),
     }
 }
 

@@ -24,9 +24,10 @@ pub(crate) fn check(args: CheckArgs) -> Outcome {
     let of_job = || job.resources.as_ref().map_or(1, Resources::ranks);
     let request = Request::Check {
         world_size: args.ranks.unwrap_or_else(of_job),
+        collective: args.collective,
         job: Box::new(job),
     };
-    let answer = trainer::ask(&request, &mut Progress::new())?;
+    let answer = trainer::ask_of(args.collective, &request, &mut Progress::new())?;
     if args.output.json {
         terminal::json(&answer.result)?;
     } else {

@@ -25,6 +25,7 @@ fn every_verb() {
         "merge",
         "config",
         "checkpoints",
+        "doctor",
     ] {
         insta::assert_snapshot!(verb, help_of(&[verb, "--help"]));
     }

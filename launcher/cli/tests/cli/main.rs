@@ -2,6 +2,7 @@
 
 mod agents;
 mod checkpoints;
+mod doctor;
 mod group;
 mod help;
 mod plumbing;

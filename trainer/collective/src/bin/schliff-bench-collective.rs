@@ -15,8 +15,10 @@ A rank reads its place (a line of JSON) from standard input, or takes it from
 the environment that mpirun makes.
 
   conformance                a rank that checks what a group must do
+  in-any-order               a rank that checks a group whose sums are in no fixed order
   out-of-step                a rank that checks that it is told of another's operation
   abort                      a rank that checks that it hears of another's leaving
+  rehearse-nccl              a rank that goes NCCL's way as far as a machine without a GPU can
   work                       a rank that sums until its group breaks, a line a sum
   all-reduce BYTES TIMES     a rank that measures sums
   launch RANKS BYTES TIMES   starts that many ranks over TCP on this machine; seconds
@@ -46,6 +48,12 @@ fn answer(words: &[&str]) -> Result<(), Failure> {
             conformance::healthy(group()?.as_mut())?;
             say("conforms")
         }
+        ["in-any-order"] => {
+            conformance::in_any_order(group()?.as_mut())?;
+            say("conforms")
+        }
+        #[cfg(feature = "nccl")]
+        ["rehearse-nccl"] => rehearse(),
         ["out-of-step"] => {
             conformance::out_of_step(group()?)?;
             say("told")
@@ -75,18 +83,33 @@ fn say(text: &str) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{}", text.trim_end())?)
 }
 
+/// Says NCCL's version, the group's id as this rank has it, and why NCCL did not start the group.
+#[cfg(feature = "nccl")]
+fn rehearse() -> Result<(), Failure> {
+    let rehearsal = schliff_collective::rehearse(&place()?, &limits()?)?;
+    say(&format!("version {}", rehearsal.version))?;
+    say(&format!("id {}", rehearsal.id))?;
+    match rehearsal.started {
+        Ok(()) => say("started"),
+        Err(reason) => say(&format!("refused {reason}")),
+    }
+}
+
 /// Joins the group of this process.
 fn group() -> Result<Box<dyn Collective>, Failure> {
+    Ok(join(&place()?, &limits()?)?)
+}
+
+fn limits() -> Result<Limits, Failure> {
     let milliseconds = std::env::var("SCHLIFF_BENCH_LIMIT_MS").ok();
     let limit = match milliseconds {
         Some(milliseconds) => Duration::from_millis(milliseconds.parse()?),
         None => LIMIT,
     };
-    let limits = Limits {
+    Ok(Limits {
         join: LIMIT,
         operation: limit,
-    };
-    Ok(join(&place()?, &limits)?)
+    })
 }
 
 fn place() -> Result<Place, Failure> {

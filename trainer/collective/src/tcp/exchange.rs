@@ -136,6 +136,23 @@ impl Mesh {
         }
     }
 
+    /// Whether a peer has spoken its last words or closed its connection, without waiting for it.
+    #[cfg(feature = "nccl")]
+    pub(super) fn listen(&mut self) -> Result<(), Fault> {
+        for (peer, link) in peers(&self.links) {
+            let ear = &mut self.ears[peer];
+            if let Some(words) = ear.hear(link) {
+                return Err(words.into_fault());
+            }
+            if ear.is_closed {
+                let reason = "it closed the connection";
+                let cause = Cause::Lost(io::Error::new(ErrorKind::UnexpectedEof, reason));
+                return Err(Fault { rank: peer, cause });
+            }
+        }
+        Ok(())
+    }
+
     /// Carries a plan out.
     pub(super) fn run(&mut self, plan: &mut impl Plan) -> Result<(), Fault> {
         let start = Instant::now();

@@ -229,7 +229,11 @@ fn kinds_that_this_build_lacks_are_errors_with_a_hint() {
     let meeting = Meeting::new();
     let kinds = [
         (CollectiveKind::Mpi, cfg!(feature = "mpi"), "--features mpi"),
-        (CollectiveKind::Nccl, false, "--features nccl"),
+        (
+            CollectiveKind::Nccl,
+            cfg!(feature = "nccl"),
+            "--features nccl",
+        ),
     ];
     for (kind, _, hint) in kinds.into_iter().filter(|(_, built, _)| !built) {
         let mut place = meeting.place(1, 2, 0);

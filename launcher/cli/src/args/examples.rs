@@ -1,0 +1,88 @@
+//! Examples and remarks at the end of each help text.
+
+pub(super) const TOP_EXAMPLES: &str = "\
+Examples:
+  schliff check job.toml                 what would happen, how long, how much memory
+  schliff run job.toml                   train; the result goes to runs/<name of the job>
+  schliff generate --base model.gguf --adapter runs/my-job/adapter \"Mach das Licht an\"
+
+Exit codes:
+  0 ok   1 the job failed   2 usage or job file   70 a defect in schliff   130 interrupted
+  75 stopped as asked with more to do   76 ranks kept dying or hanging";
+
+pub(super) const RUN_EXAMPLES: &str = "\
+Examples:
+  schliff run job.toml
+  schliff run job.toml --set training.lr=1e-4 --set adapter.rank=8 --out runs/lower-lr
+  schliff run job.toml --json > result.json
+  schliff run job.toml --ranks 4
+  schliff run job.toml --ranks 2 --resume runs/my-job/checkpoints
+
+The folder receives adapter/ (a PEFT directory), metrics.jsonl (one line a step), summary.json, and
+checkpoints/ where the job names no other place. The adapter is the same for any number of ranks.
+Ctrl-C stops after the step at work and keeps the adapter; a second Ctrl-C stops at once. SIGUSR1
+and SIGTERM stop at a step boundary with a checkpoint and exit code 75; SIGUSR2 takes a checkpoint
+and goes on.";
+
+pub(super) const AGENT_EXAMPLES: &str = "\
+Examples:
+  srun --ntasks-per-node=1 schliff agent job.toml
+  schliff agent job.toml --node 1 --nodes 2 --leader 10.0.0.1:4711 --secret-file shared/secret
+
+It goes on from the job's own checkpoints where there are any, so that a requeued job needs no other
+command. A lost rank or node ends the group on all nodes; it starts again when all nodes are there.";
+
+pub(super) const CHECK_EXAMPLES: &str = "\
+Examples:
+  schliff check job.toml
+  schliff check job.toml --set training.batch_samples=16 --json
+
+All problems of the job file are reported at once, each with its place. The time is an estimate from
+a short probe on this machine.";
+
+pub(super) const DATA_EXAMPLES: &str = "\
+Examples:
+  schliff data job.toml
+  schliff data job.toml --samples 10
+
+Trained tokens are green, or stand between \u{27e6} and \u{27e7} where there is no colour.";
+
+pub(super) const EVAL_EXAMPLES: &str = "\
+Examples:
+  schliff eval --base model.gguf --text \"Water boils at 100 degrees.\"
+  schliff eval --base model.gguf --adapter runs/my-job/adapter --data d.jsonl --format messages";
+
+pub(super) const GENERATE_EXAMPLES: &str = "\
+Examples:
+  schliff generate --base model.gguf \"What is the capital of France?\"
+  schliff generate --base model.gguf --adapter runs/my-job/adapter - < prompt.txt";
+
+pub(super) const MERGE_EXAMPLES: &str = "\
+Examples:
+  schliff merge --base model.gguf --adapter runs/my-job/adapter --out merged
+  schliff merge --base models/qwen3 --adapter runs/my-job/adapter --out merged --dtype f32
+
+The report says how many weights changed and how much was lost to rounding.";
+
+pub(super) const CONFIG_EXAMPLES: &str = "\
+Examples:
+  schliff config job.toml
+  schliff config job.toml --set training.lr=1e-4 --origin";
+
+pub(super) const CHECKPOINTS_EXAMPLES: &str = "\
+Examples:
+  schliff checkpoints runs/my-job/checkpoints
+  schliff checkpoints s3://bucket/prefix --verify --json
+
+Accounts and endpoints come from the environment: AWS_*, AZURE_*, GOOGLE_*.
+Verdicts: good, torn (something is missing), tampered (something is not what was written),
+unknown_format (of another version), unreadable.
+What --json prints is described in docs/checkpoints.md.
+Exit code 0: there is one to go on from. 1: there is none, or the store cannot be read.";
+
+pub(super) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  schliff doctor
+  schliff doctor --store s3://bucket/prefix --json
+
+Nothing is trained and nothing is left behind. Exit code 0: this machine can train. 1: it cannot.";
