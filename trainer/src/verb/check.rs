@@ -24,7 +24,7 @@ pub(super) fn check(job: &Job, world_size: usize, reporter: &Reporter) -> Result
     let open = OpenJob::open(job, reporter)?;
     let micro_batches = open.micro_batches_a_step();
     world::check(world_size, micro_batches).map_err(Failure::usage)?;
-    let masters = open.initial_masters()?;
+    let state = open.initial_state()?;
     reporter.stage("loading the base model");
     let network = open.network(&device(0)?, 1)?;
     let loaded_bytes = peak_rss_bytes();
@@ -38,9 +38,9 @@ pub(super) fn check(job: &Job, world_size: usize, reporter: &Reporter) -> Result
         pulse: reporter.pulse(),
     };
     let first: Vec<&Sample> = open.train.samples.iter().take(3).collect();
-    packing::check(&network, &stepper.adapter(&masters), &first).map_err(Failure::job)?;
+    packing::check(&network, &stepper.adapter(&state.masters), &first).map_err(Failure::job)?;
     reporter.stage("measuring a short step");
-    let (tokens_per_s, probe_tokens) = probe(&open, &stepper, masters)?;
+    let (tokens_per_s, probe_tokens) = probe(&open, &stepper, state)?;
     let activations = peak_rss_bytes().saturating_sub(loaded_bytes);
     let tokens = open.plan.tokens_total();
     let parameters = open.base.weights.parameter_count();
@@ -75,7 +75,7 @@ pub(super) fn check(job: &Job, world_size: usize, reporter: &Reporter) -> Result
 fn probe(
     open: &OpenJob<'_>,
     stepper: &Stepper<'_>,
-    masters: Vec<f32>,
+    mut state: State,
 ) -> Result<(f64, usize), Failure> {
     let mut tokens = 0;
     let mut samples = Vec::new();
@@ -86,7 +86,6 @@ fn probe(
             break;
         }
     }
-    let mut state = State::new(masters);
     let mut seconds = 0.0;
     for _ in 0..2 {
         let begun = Instant::now();

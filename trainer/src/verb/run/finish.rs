@@ -120,6 +120,7 @@ impl Run<'_> {
             "name": self.open.job.name,
             "steps": state.step,
             "steps_planned": self.open.plan.steps(),
+            "steps_skipped": totals.skipped,
             "tokens": totals.tokens,
             "train_loss_last": totals.last_loss,
             "tokens_per_s": pace.tokens as f64 / pace.seconds.max(1e-9),

@@ -121,6 +121,7 @@ impl Saver {
             updates: state.moments.updates,
             seed: open.job.training.seed,
             parameters: open.layout.len,
+            loss_scale: state.loss_scale,
             totals: totals.clone(),
         };
         let moments = to_bytes(&[&state.moments.first, &state.moments.second]);
