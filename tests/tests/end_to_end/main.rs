@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod numbers;
+mod precision;
 mod ranks;
 mod stop;

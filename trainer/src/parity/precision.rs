@@ -14,7 +14,7 @@ use crate::training::step::{State, StepSettings};
 
 const BASE: &str = "tiny/llama";
 /// Steps that a tiny model needs to fall well below its first loss.
-const STEPS: usize = 40;
+const STEPS: usize = 20;
 
 fn bowl(precision: Precision) -> Bowl {
     let holding = Holding {
@@ -27,7 +27,7 @@ fn bowl(precision: Precision) -> Bowl {
 /// Settings under which the samples are learnt in a few steps.
 fn fast() -> StepSettings {
     let mut settings = settings(0.0);
-    settings.learning_rate.peak = 2e-2;
+    settings.learning_rate.peak = 5e-3;
     settings.clip_norm = Some(1.0);
     settings
 }
@@ -56,7 +56,7 @@ fn half_precision_comes_to_the_loss_of_32_bits() {
     let mut state = State::new(plain.masters.clone(), None);
     let wanted = train(&plain, &mut state, STEPS);
     let (first, last) = (wanted[0], wanted[STEPS - 1]);
-    assert!(last < 0.7 * first, "nothing is learnt: {first} to {last}");
+    assert!(last < 0.8 * first, "nothing is learnt: {first} to {last}");
     for (precision, scale) in [
         (Precision::Bf16Mixed, None),
         (Precision::Fp16Mixed, Some(LossScale::default())),
@@ -91,7 +91,7 @@ fn a_loss_scale_shows_in_no_bit_of_32_bit_gradients() {
 fn small_gradients_live_by_the_loss_scale() {
     let (plain, half) = (bowl(Precision::F32), bowl(Precision::Fp16Mixed));
     let state = State::new(plain.masters.clone(), None);
-    let weight = 1e-6;
+    let weight = 1e-8;
     let gradient = |bowl: &Bowl, scale: f32| {
         bowl.sum_of((&state, scale * weight), &bowl.samples, (fast(), 1))
             .1
