@@ -19,7 +19,7 @@ WITH_MPI := --workspace --features schliff-trainer/mpi
 FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 
-.PHONY: help build quickstart test check bench-train bench-collective bench parity reference-env clean
+.PHONY: help build quickstart test check bench-train bench-collective bench-precision bench parity reference-env clean
 .PHONY: build-mpi test-mpi test-gpu-software gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
 
@@ -67,6 +67,10 @@ bench-train: rust-tools reference-env ## Compare training with torch and PEFT; w
 bench-collective: rust-tools reference-env ## Compare sums over ranks with gloo and Open MPI; writes docs/benchmarks/collective.md
 	$(CARGO) build --release --locked -p schliff-collective
 	$(PYTHON) reference/bench_collective.py
+
+bench-precision: rust-tools python-tools ## The quickstart in each number format; writes docs/benchmarks/precision.md
+	@$(MAKE) -j2 build quickstart-inputs
+	$(PYTHON) reference/bench_precision.py
 
 bench: bench-train ## The same as bench-train
 

@@ -145,6 +145,7 @@ pub(crate) fn held_network(
         blocks: blocks?,
         norm: reader.norm(FINAL_NORM.to_owned())?,
         logit_softcap: config.logit_softcap,
+        is_tied: config.tie_embeddings,
         // Another device has the values of this form, and 32-bit products with them.
         rounding: match device.is_host() {
             true => holding.rounding(),

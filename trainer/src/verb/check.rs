@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::job::OpenJob;
 use crate::failure::Failure;
+use crate::model::holding::Holding;
 use crate::process::memory::peak_rss_bytes;
 use crate::process::report::Reporter;
 use crate::training::group::Group;
@@ -61,6 +62,8 @@ pub(super) fn check(job: &Job, world_size: usize, reporter: &Reporter) -> Result
         "base_parameters": parameters,
         "adapted_modules": open.layout.modules.len(),
         "adapter_bytes": open.layout.len * size_of::<f32>(),
+        "frozen_bytes": network.frozen_bytes(),
+        "base_held_as": Holding::of(job).to_string(),
         "memory_bytes_estimate": memory(&open, loaded_bytes, activations, probe_tokens),
         "flops": passes as f64 * parameters as f64 * tokens as f64,
         "flops_formula": format!("{passes} x base parameters x tokens"),
