@@ -20,8 +20,8 @@ FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
-.PHONY: help build quickstart test check bench-train bench-collective bench-checkpoint bench parity
-.PHONY: reference-env clean build-mpi test-mpi test-nccl test-gpu-software gpu-check check-features
+.PHONY: help build quickstart test check bench bench-train bench-collective bench-checkpoint bench-precision
+.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-gpu-software gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
@@ -74,11 +74,8 @@ bench-collective: rust-tools reference-env ## Compare sums over ranks with gloo 
 	$(CARGO) build --release --locked -p schliff-collective
 	$(PYTHON) reference/bench_collective.py
 
-# The workspace's features, as in `build`: other ones would compile the stores' clients again.
-bench-checkpoint: rust-tools reference-env ## Compare checkpoints and recovery with torch's DCP and torchrun; writes docs/benchmarks/checkpoint.md
-	@$(MAKE) -j2 build quickstart-inputs
-	$(CARGO) build --release --locked --workspace --example bench_writer
-	$(PYTHON) reference/bench_checkpoint.py
+.PHONY: help build quickstart test check bench bench-train bench-collective bench-checkpoint bench-precision
+.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-gpu-software gpu-check check-features
 
 bench: bench-train ## The same as bench-train
 

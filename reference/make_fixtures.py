@@ -19,6 +19,7 @@ SUBJECTS = {
     "adapters": ("oracle.adapters", "make_adapters"),
     "curves": ("oracle.curves", "make_curves"),
     "optimizer": ("oracle.optimizer", "make_optimizer"),
+    "grad_scaler": ("oracle.grad_scaler", "make_grad_scaler"),
     "cross_entropy": ("oracle.cross_entropy", "make_cross_entropy"),
     "gguf": ("oracle.gguf_files", "make_gguf_files"),
     "number_formats": ("oracle.number_formats", "make_number_formats"),

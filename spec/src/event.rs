@@ -126,10 +126,16 @@ pub struct StepMetrics {
     pub steps: usize,
     /// Mean loss over the step's trained tokens, before the update.
     pub loss: f64,
-    /// Global gradient norm before clipping.
-    pub grad_norm: f64,
+    /// Global gradient norm before clipping; `None` where it was not finite.
+    pub grad_norm: Option<f64>,
     /// Learning rate of this update.
     pub lr: f64,
+    /// What the loss was multiplied with, in half precision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f32>,
+    /// There was no update: the gradient overflowed at this loss scale.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
     /// Tokens read in this step, padding excluded.
     pub tokens: u64,
     /// Tokens a second over this step.

@@ -50,12 +50,7 @@ impl Check<'_> {
             Form::NumberOrOff => self.one(node, number_or_off).map(Value::Number),
             Form::JobName => self.one(node, job_name).map(Value::Text),
             Form::Text => self.one(node, filled).map(Value::Text),
-            Form::Choice(words) => self
-                .one(node, |node| choice(node, words, &[]))
-                .map(Value::Text),
-            Form::ChoiceSoFar { built, later } => self
-                .one(node, |node| choice(node, built, later))
-                .map(Value::Text),
+            Form::Choice(words) => self.one(node, |node| choice(node, words)).map(Value::Text),
             Form::Time => self.one(node, seconds).map(Value::Seconds),
             Form::Texts => self.each(node, "a string", filled).map(Value::Texts),
             Form::Targets => self.targets(node),
@@ -262,17 +257,13 @@ fn job_name(node: &Node) -> Result<String, Fault> {
     Err(Fault::new(format!("{} is no name for a job", quoted(name))))
 }
 
-fn choice(node: &Node, built: &[&str], later: &[&str]) -> Result<String, Fault> {
+fn choice(node: &Node, words: &[&str]) -> Result<String, Fault> {
     let given = text(node)?;
     let same = |word: &&&str| word.replace('_', "-") == given.replace('_', "-");
-    if let Some(word) = built.iter().find(same) {
+    if let Some(word) = words.iter().find(same) {
         return Ok((*word).to_owned());
     }
-    if later.iter().any(|word| same(&word)) {
-        let hint = format!("use {}", built.join(", "));
-        return Err(Fault::new(format!("{} is not built yet", quoted(given))).hint(hint));
-    }
-    let nearest = closest(given, built.iter().copied());
+    let nearest = closest(given, words.iter().copied());
     Err(Fault::new(format!("{} is not known", quoted(given)))
         .nearest(nearest.map(|word| format!("{word:?}"))))
 }

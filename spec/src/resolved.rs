@@ -255,7 +255,7 @@ fn word(path: &str, variant: impl Serialize) -> Option<String> {
     let name = serialized.as_str()?.replace('_', "-");
     let (home, key) = path.split_once('.')?;
     let words = match section(home)?.key(key)?.form {
-        Form::Choice(words) | Form::ChoiceSoFar { built: words, .. } => words,
+        Form::Choice(words) => words,
         _ => return None,
     };
     words

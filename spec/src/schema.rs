@@ -53,11 +53,6 @@ pub(crate) enum Form {
     Targets,
     /// One of these words, `-` and `_` being the same.
     Choice(&'static [&'static str]),
-    /// As `Choice`, with words that are understood but not built yet.
-    ChoiceSoFar {
-        built: &'static [&'static str],
-        later: &'static [&'static str],
-    },
     /// A whole number of at least this.
     Whole(u64),
     /// A number in an interval.
@@ -130,7 +125,7 @@ impl fmt::Display for Form {
             Self::Targets => {
                 f.write_str("\"all-linear\", a list of module names, or a regular expression")
             }
-            Self::Choice(words) | Self::ChoiceSoFar { built: words, .. } => {
+            Self::Choice(words) => {
                 let one_of = if words.len() > 1 { "one of " } else { "" };
                 write!(f, "{one_of}{}", words.join(", "))
             }

@@ -3,4 +3,5 @@
 pub(crate) mod factors;
 pub(crate) mod initial;
 pub mod layout;
+pub(crate) mod notes;
 pub mod peft;

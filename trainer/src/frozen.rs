@@ -113,6 +113,18 @@ impl Frozen {
         }
     }
 
+    /// Memory that its values take, copies included.
+    pub(crate) fn bytes(&self) -> u64 {
+        let bytes = match &self.held {
+            Held::Plain(plain) => {
+                let copies = 1 + usize::from(plain.transposed.is_some());
+                plain.weight.rows() * plain.weight.cols() * size_of::<f32>() * copies
+            }
+            Held::Packed(rows) => rows.bytes(),
+        };
+        bytes as u64
+    }
+
     /// Number format in which its values and what they are multiplied with enter a product.
     pub(crate) fn rounding(&self) -> Rounding {
         self.rounding

@@ -6,6 +6,7 @@ mod curves;
 mod devices;
 mod formulas;
 mod losses;
+mod precision;
 mod slopes;
 mod smollm2;
 mod words;

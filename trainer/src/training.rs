@@ -6,6 +6,7 @@
 
 pub(crate) mod group;
 pub(crate) mod leaves;
+pub mod loss_scale;
 pub mod optimizer;
 pub(crate) mod packing;
 pub mod schedule;

@@ -199,11 +199,14 @@ fn step_line(metrics: &StepMetrics, left: Option<Duration>) -> String {
         loss,
         lr,
         tokens_per_s,
+        skipped,
         ..
     } = metrics;
     let width = steps.to_string().len();
     let speed = figures::rate(*tokens_per_s);
-    let line = format!("step {step:>width$}/{steps}  loss {loss:.4}  lr {lr:.2e}  {speed} tok/s");
+    let skipped = if *skipped { "  skipped" } else { "" };
+    let line =
+        format!("step {step:>width$}/{steps}  loss {loss:.4}  lr {lr:.2e}  {speed} tok/s{skipped}");
     match left {
         Some(left) => format!("{line}  {} left", figures::span_of(left)),
         None => line,
@@ -243,8 +246,10 @@ mod tests {
             step,
             steps: 200,
             loss,
-            grad_norm,
+            grad_norm: Some(grad_norm),
             lr,
+            loss_scale: None,
+            skipped: false,
             tokens: 4096,
             tokens_per_s: 812.4,
         }
@@ -259,6 +264,11 @@ mod tests {
             "step  10/200  loss 1.2346  lr 2.00e-4  812 tok/s  6m 20s left"
         );
         assert_eq!(time_left(Duration::ZERO, 0, &metrics(1)), None);
+        let skipped = StepMetrics {
+            skipped: true,
+            ..metrics(10)
+        };
+        assert!(step_line(&skipped, None).ends_with("812 tok/s  skipped"));
     }
 
     #[test]

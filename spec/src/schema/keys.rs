@@ -127,7 +127,7 @@ const TRAINING: &[Key] = &[
     key("eps", Number(Positive), Value("1e-8"), "AdamW's epsilon."),
     key("clip_norm", Form::NumberOrOff, Value("1.0"), "Largest global gradient norm; 0 or false leaves gradients as they are."),
     key("seed", Whole(0), Value("0"), "Seed of sample order, dropout and initial factors."),
-    key("precision", Form::ChoiceSoFar { built: &["f32", "bf16-mixed"], later: &["fp16-mixed"] }, Value("\"f32\""), "Number format of the frozen base and of what enters products with it. Masters, moments, sums, norms and the loss are 32 bits wide in each."),
+    key("precision", Choice(&["f32", "bf16-mixed", "fp16-mixed"]), Value("\"f32\""), "Number format of the frozen base and of what enters products with it. Masters, moments, sums, norms and the loss are 32 bits wide in each. `fp16-mixed` scales the loss, as torch's `GradScaler` does, and skips steps whose gradient overflows."),
     key("activation_checkpointing", Flag, Value("false"), "Keeps only each block's input and computes the block again in the backward pass: less memory, more time."),
 ];
 

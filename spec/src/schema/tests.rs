@@ -25,7 +25,7 @@ fn loads_with(set: String) {
 fn every_word_of_every_choice_is_read() {
     for section in SECTIONS {
         for key in section.keys {
-            if let Form::Choice(words) | Form::ChoiceSoFar { built: words, .. } = key.form {
+            if let Form::Choice(words) = key.form {
                 for word in words {
                     loads_with(format!("{}={word}", section.path(key.name)));
                 }
@@ -40,7 +40,7 @@ fn every_key_can_be_set() {
     for section in SECTIONS {
         for key in section.keys {
             let value = match key.form {
-                Form::Choice(words) | Form::ChoiceSoFar { built: words, .. } => words[0],
+                Form::Choice(words) => words[0],
                 Form::WholeByPattern | Form::NumberByPattern => "{ q_proj = 8 }",
                 Form::Flag => "true",
                 Form::Time => "1h",

@@ -29,7 +29,7 @@ learning_rate = 1e-4
 epochs = 3
 steps = 10
 micro_batch_tokens = 100
-precision = "fp16-mixed"
+precision = "fp8-mixed"
 seed = 1.0
 lr = nan
 
@@ -67,7 +67,7 @@ training:
   epochs: 3
   steps: 10
   micro_batch_tokens: 100
-  precision: fp16-mixed
+  precision: fp8-mixed
   seed: 1.0
   lr: .nan
 evaluation:

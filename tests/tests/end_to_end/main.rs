@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod numbers;
+mod precision;
 mod ranks;
 mod stop;
 mod stores;

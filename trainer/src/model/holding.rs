@@ -5,16 +5,19 @@
 //! in GGUF files; under `nf4` they keep the precision's format, as in QLoRA. Absent on purpose:
 //! norms and biases, which stay 32 bits wide.
 
+use std::fmt;
+
 use schliff_spec::job::{Job, Precision, Quantization};
 use schliff_weights::encoding::Encoding;
 use schliff_weights::{BaseWeights, PackedRows, WeightsError};
+use serde::{Deserialize, Serialize};
 
 use crate::frozen::Frozen;
 use crate::kernel::rounding::Rounding;
 use crate::tensor::Matrix;
 
 /// Number format of products, and storage of the linear weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Holding {
     pub(crate) precision: Precision,
     pub(crate) quantization: Quantization,
@@ -26,6 +29,23 @@ impl Default for Holding {
         Self {
             precision: Precision::F32,
             quantization: Quantization::None,
+        }
+    }
+}
+
+impl fmt::Display for Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.precision {
+            Precision::F32 => "f32",
+            Precision::Bf16Mixed => "bf16-mixed",
+            Precision::Fp16Mixed => "fp16-mixed",
+        })?;
+        match self.quantization {
+            Quantization::None => Ok(()),
+            Quantization::AsStored => f.write_str(", quantised as its file is"),
+            Quantization::Q8_0 => f.write_str(", quantised to q8-0"),
+            Quantization::Q4_0 => f.write_str(", quantised to q4-0"),
+            Quantization::Nf4 => f.write_str(", quantised to nf4"),
         }
     }
 }
@@ -85,6 +105,17 @@ impl Holding {
             Some(rows) => Ok(Frozen::packed(rows, self.rounding())),
             None => plain(base, names, copy),
         }
+    }
+
+    /// The values of one matrix as products see them, row by row.
+    pub(crate) fn values(
+        self,
+        base: &BaseWeights,
+        name: &str,
+        role: Role,
+    ) -> Result<Vec<f32>, WeightsError> {
+        let frozen = self.read(base, &[name.to_owned()], role, false)?;
+        Ok(frozen.values(0..frozen.rows()).to_vec())
     }
 
     fn packed(

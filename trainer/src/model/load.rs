@@ -14,6 +14,7 @@ use super::projection::{Part, Projection};
 use crate::frozen::Frozen;
 use crate::kernel::attention::AttentionShape;
 use crate::kernel::rope::RopeTable;
+use crate::kernel::rounding::Rounding;
 use crate::ops::rope::Rope;
 use crate::process::memory::total_memory_bytes;
 use crate::tensor::Matrix;
@@ -90,6 +91,7 @@ fn groups(config: &ModelConfig) -> [Vec<(&'static str, usize, usize)>; 4] {
 ///
 /// # Errors
 /// A tensor that cannot be read.
+#[cfg(test)]
 pub(crate) fn network(
     base: &BaseWeights,
     positions: usize,
@@ -143,7 +145,12 @@ pub(crate) fn held_network(
         blocks: blocks?,
         norm: reader.norm(FINAL_NORM.to_owned())?,
         logit_softcap: config.logit_softcap,
-        rounding: holding.rounding(),
+        is_tied: config.tie_embeddings,
+        // Another device has the values of this form, and 32-bit products with them.
+        rounding: match device.is_host() {
+            true => holding.rounding(),
+            false => Rounding::None,
+        },
     })
 }
 

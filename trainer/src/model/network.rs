@@ -28,6 +28,8 @@ pub(crate) struct Network {
     /// `[vocabulary, hidden]`; the embedding's own table where the two are tied.
     pub(crate) head: Frozen,
     pub(crate) logit_softcap: Option<f32>,
+    /// The head is the embedding's own table, in the same memory.
+    pub(crate) is_tied: bool,
     /// Number format in which values enter products.
     pub(crate) rounding: Rounding,
 }
@@ -104,6 +106,13 @@ impl Network {
                 None => unreachable!("{name} is no layer of the model"),
             }
         })
+    }
+
+    /// Memory that the frozen matrices take as they are held.
+    pub(crate) fn frozen_bytes(&self) -> u64 {
+        let layers: u64 = self.projections().map(|p| p.frozen.bytes()).sum();
+        let head = if self.is_tied { 0 } else { self.head.bytes() };
+        layers + self.embedding.bytes() + head
     }
 
     fn projections(&self) -> impl Iterator<Item = &Projection> {

@@ -9,7 +9,6 @@ use crate::model::decode::{Stop, generate};
 use crate::model::projection::Context;
 use crate::tensor::device::Device;
 use crate::training::group::Group;
-use crate::training::optimizer::Moments;
 use crate::training::step::{State, StepSettings};
 
 /// Steps of a comparison.
@@ -24,17 +23,13 @@ fn train(
 ) -> (Vec<f64>, Vec<f32>) {
     let bowl = Bowl::on(device, base, config);
     let stepper = bowl.stepper(way);
-    let mut state = State {
-        masters: bowl.masters.clone(),
-        moments: Moments::zeros(bowl.masters.len()),
-        step: 0,
-    };
+    let mut state = State::new(bowl.masters.clone(), None);
     let batch: Vec<Vec<&Sample>> = vec![bowl.samples.iter().collect()];
     let figures = (0..STEPS).flat_map(|_| {
         let report = stepper
             .step(&mut state, &batch, &mut Group::alone())
             .expect("a step");
-        [report.loss, report.grad_norm]
+        [report.loss, report.grad_norm.expect("finite")]
     });
     let figures = figures.collect();
     (figures, state.masters)

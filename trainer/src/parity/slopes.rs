@@ -9,10 +9,12 @@ use super::{fixture, sample};
 use crate::adapter::layout::Layout;
 use crate::adapter::peft::{layout_of, seeded_masters};
 use crate::kernel::dropout::mix;
-use crate::model::load::network;
+use crate::model::holding::Holding;
+use crate::model::load::held_network;
 use crate::model::network::Network;
 use crate::process::pulse::Pulse;
 use crate::tensor::device::Device;
+use crate::training::group::LossAndGradient;
 use crate::training::leaves::Workers;
 use crate::training::step::{State, StepSettings, Stepper};
 use crate::training::tree::fold_ranks;
@@ -38,13 +40,22 @@ impl Bowl {
     }
 
     pub(super) fn on(device: &Device, base: &str, config: &AdapterConfig) -> Self {
+        Self::held((base, Holding::default()), device, config)
+    }
+
+    /// With the base in some other form than 32 bits.
+    pub(super) fn held(
+        (base, holding): (&str, Holding),
+        device: &Device,
+        config: &AdapterConfig,
+    ) -> Self {
         let base = BaseWeights::open_hf(&fixture(base)).expect("base");
         let layout = layout_of(config, base.config()).expect("layout");
         let mut masters = seeded_masters(&layout, &base, 3).expect("masters");
         // B starts at nought, where half of all gradients vanish.
         fill_b(&layout, &mut masters);
         Self {
-            network: network(&base, 64, device).expect("weights"),
+            network: held_network(&base, 64, holding, (device, 1)).expect("weights"),
             workers: Workers::new(1).expect("threads"),
             pulse: Pulse::default(),
             samples: samples(),
@@ -57,7 +68,7 @@ impl Bowl {
         let stepper = self.stepper(settings(dropout));
         let batch = [self.samples.iter().collect::<Vec<_>>()];
         stepper
-            .part(&State::new(masters), &batch, 1.0, (0, 1))
+            .part(&State::new(masters, None), &batch, 1.0, (0, 1))
             .expect("gradient")
     }
 
@@ -73,17 +84,31 @@ impl Bowl {
 
     /// The gradient as `world_size` ranks compute and sum it.
     fn gradient_of(&self, samples: &[Sample], world_size: usize) -> Vec<f32> {
-        let stepper = self.stepper(settings(0.1));
-        let state = State::new(self.masters.clone());
+        let state = State::new(self.masters.clone(), None);
+        self.sum_of((&state, 0.1), samples, (settings(0.1), world_size))
+            .1
+    }
+
+    /// Loss and gradient of `scale` times it, as `world_size` ranks compute and sum them.
+    pub(super) fn sum_of(
+        &self,
+        (state, scale): (&State, f32),
+        samples: &[Sample],
+        (settings, world_size): (StepSettings, usize),
+    ) -> LossAndGradient {
+        let stepper = self.stepper(settings);
         let batches: Vec<Vec<&Sample>> = samples.chunks(5).map(|b| b.iter().collect()).collect();
         let parts = (0..world_size).map(|rank| {
-            let part = stepper.part(&state, &batches, 0.1, (rank, world_size));
-            part.map_or_else(|| vec![NOTHING; self.layout.len], |(_, gradient)| gradient)
+            let part = stepper.part(state, &batches, scale, (rank, world_size));
+            part.unwrap_or_else(|| (-0.0, vec![NOTHING; self.layout.len]))
         });
-        let sum = fold_ranks(parts.collect(), |mut a: Vec<f32>, b| {
-            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-            a
-        });
+        let sum = fold_ranks(
+            parts.collect(),
+            |(loss, mut a): LossAndGradient, (other, b)| {
+                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+                (loss + other, a)
+            },
+        );
         sum.expect("a rank")
     }
 

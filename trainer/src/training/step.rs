@@ -1,4 +1,4 @@
-//! One optimizer step: leaves, tree, clip, AdamW.
+//! One optimizer step: leaves, tree, loss scale, clip, AdamW.
 
 use std::ops::Range;
 
@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::group::{Group, LossAndGradient};
 use super::leaves::{Workers, cut, weights};
+use super::loss_scale::LossScale;
 use super::optimizer::{AdamW, Moments, clip, global_norm};
 use super::schedule::LearningRate;
 use super::tree;
@@ -74,18 +75,21 @@ pub struct State {
     pub masters: Vec<f32>,
     /// The optimizer's memory.
     pub moments: Moments,
-    /// Steps done.
+    /// Steps done, skipped ones included.
     pub step: usize,
+    /// The loss scale, in half precision.
+    pub loss_scale: Option<LossScale>,
 }
 
 impl State {
     /// The state before the first step.
-    pub fn new(masters: Vec<f32>) -> Self {
+    pub fn new(masters: Vec<f32>, loss_scale: Option<LossScale>) -> Self {
         let moments = Moments::zeros(masters.len());
         Self {
             masters,
             moments,
             step: 0,
+            loss_scale,
         }
     }
 }
@@ -95,10 +99,13 @@ impl State {
 pub struct StepReport {
     /// Mean loss over the trained tokens, before the update.
     pub loss: f64,
-    /// Global gradient norm before clipping.
-    pub grad_norm: f64,
+    /// Global gradient norm before clipping; `None` where the gradient overflowed and the update
+    /// was skipped.
+    pub grad_norm: Option<f64>,
     /// Learning rate of the update.
     pub lr: f64,
+    /// What the loss was scaled with, in half precision.
+    pub loss_scale: Option<f32>,
     /// Tokens read.
     pub tokens: u64,
     /// Tokens that counted.
@@ -131,42 +138,68 @@ impl<'a> Stepper<'a> {
         }
         self.pulse.turn_to(Doing::Computing);
         let place = (group.rank(), group.world_size());
-        let part = self.part(state, micro_batches, 1.0 / trained as f32, place);
+        let scale = state.loss_scale.map_or(1.0, LossScale::factor);
+        let part = self.part(state, micro_batches, scale / trained as f32, place);
         self.pulse.turn_to(Doing::Reducing);
         let sum = group.sum(part, self.layout.len);
-        let (loss_sum, mut gradients) = sum.map_err(|source| StepError::Group {
+        let sum = sum.map_err(|source| StepError::Group {
             step: number,
             source,
         })?;
         self.pulse.turn_to(Doing::Computing);
-        let loss = loss_sum / trained as f64;
-        let grad_norm = global_norm(&gradients);
-        for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
-            if !value.is_finite() {
-                return Err(StepError::NonFinite {
-                    step: number,
-                    what,
-                    value,
-                });
-            }
+        let report = self.update(state, sum, trained)?;
+        Ok(StepReport { tokens, ..report })
+    }
+
+    /// Ends a step with the sum over all leaves, which is the same on every rank.
+    ///
+    /// In half precision, a gradient that is not finite has overflowed at its scale: the step is
+    /// done without an update, as torch has it, and the next one has a smaller scale. Its samples are
+    /// used up, and its place in the learning rate's schedule, but the optimizer counts no update.
+    pub(crate) fn update(
+        &self,
+        state: &mut State,
+        (loss_sum, mut gradients): LossAndGradient,
+        trained: usize,
+    ) -> Result<StepReport, StepError> {
+        let number = state.step + 1;
+        let finite = |what, value: f64| match value.is_finite() {
+            true => Ok(value),
+            false => Err(StepError::NonFinite {
+                step: number,
+                what,
+                value,
+            }),
+        };
+        // No scale acts on the loss: where it is no number, a smaller one would not help.
+        let loss = finite("loss", loss_sum / trained as f64)?;
+        let scale = state.loss_scale;
+        if let Some(scale) = scale {
+            scale.unscale(&mut gradients);
         }
-        if let Some(limit) = self.settings.clip_norm {
-            clip(&mut gradients, grad_norm, limit);
-        }
+        let norm = global_norm(&gradients);
+        let is_skipped = !norm.is_finite() && scale.is_some_and(LossScale::may_fall);
+        let grad_norm = match is_skipped {
+            true => None,
+            false => Some(finite("gradient norm", norm)?),
+        };
         let lr = self.settings.learning_rate.at(state.step);
-        let rates = self.rates(lr);
-        let State {
-            masters, moments, ..
-        } = state;
-        self.settings
-            .optimizer
-            .update(masters, &gradients, moments, &rates);
+        if let Some(norm) = grad_norm {
+            if let Some(limit) = self.settings.clip_norm {
+                clip(&mut gradients, norm, limit);
+            }
+            let (masters, moments) = (&mut state.masters, &mut state.moments);
+            let optimizer = self.settings.optimizer;
+            optimizer.update(masters, &gradients, moments, &self.rates(lr));
+        }
+        state.loss_scale = scale.map(|scale| scale.after(!is_skipped));
         state.step = number;
         Ok(StepReport {
             loss,
             grad_norm,
             lr,
-            tokens,
+            loss_scale: scale.map(LossScale::factor),
+            tokens: 0,
             trained_tokens: trained as u64,
         })
     }

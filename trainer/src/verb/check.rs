@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::job::OpenJob;
 use crate::failure::Failure;
+use crate::model::holding::Holding;
 use crate::process::memory::peak_rss_bytes;
 use crate::process::report::Reporter;
 use crate::training::group::Group;
@@ -31,7 +32,7 @@ pub(super) fn check(
     let open = OpenJob::open(job, reporter)?;
     let micro_batches = open.micro_batches_a_step();
     world::check(world_size, micro_batches).map_err(Failure::usage)?;
-    let masters = open.initial_masters()?;
+    let state = open.initial_state()?;
     reporter.stage("loading the base model");
     let network = open.network(&device(0)?, 1)?;
     let loaded_bytes = peak_rss_bytes();
@@ -45,9 +46,9 @@ pub(super) fn check(
         pulse: reporter.pulse(),
     };
     let first: Vec<&Sample> = open.train.samples.iter().take(3).collect();
-    packing::check(&network, &stepper.adapter(&masters), &first).map_err(Failure::job)?;
+    packing::check(&network, &stepper.adapter(&state.masters), &first).map_err(Failure::job)?;
     reporter.stage("measuring a short step");
-    let (tokens_per_s, probe_tokens) = probe(&open, &stepper, masters)?;
+    let (tokens_per_s, probe_tokens) = probe(&open, &stepper, state)?;
     let activations = peak_rss_bytes().saturating_sub(loaded_bytes);
     let tokens = open.plan.tokens_total();
     let parameters = open.base.weights.parameter_count();
@@ -68,6 +69,8 @@ pub(super) fn check(
         "base_parameters": parameters,
         "adapted_modules": open.layout.modules.len(),
         "adapter_bytes": open.layout.len * size_of::<f32>(),
+        "frozen_bytes": network.frozen_bytes(),
+        "base_held_as": Holding::of(job).to_string(),
         "memory_bytes_estimate": memory(&open, loaded_bytes, activations, probe_tokens),
         "flops": passes as f64 * parameters as f64 * tokens as f64,
         "flops_formula": format!("{passes} x base parameters x tokens"),
@@ -82,7 +85,7 @@ pub(super) fn check(
 fn probe(
     open: &OpenJob<'_>,
     stepper: &Stepper<'_>,
-    masters: Vec<f32>,
+    mut state: State,
 ) -> Result<(f64, usize), Failure> {
     let mut tokens = 0;
     let mut samples = Vec::new();
@@ -93,7 +96,6 @@ fn probe(
             break;
         }
     }
-    let mut state = State::new(masters);
     let mut seconds = 0.0;
     for _ in 0..2 {
         let begun = Instant::now();

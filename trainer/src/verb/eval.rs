@@ -10,14 +10,13 @@ use schliff_spec::request::EvalInput;
 use serde_json::{Value, json};
 
 use super::job::words_of;
-use super::tuned::open_tuned;
+use super::tuned::{open_tuned, tuned_network};
 use crate::base::Base;
 use crate::evaluation::{Evaluator, measures};
 use crate::failure::Failure;
-use crate::model::load::network;
 use crate::process::report::Reporter;
 use crate::training::group::Group;
-use crate::{device, workers};
+use crate::workers;
 
 /// Measures a base model, with or without an adapter.
 pub(super) fn eval(
@@ -39,12 +38,12 @@ pub(super) fn eval(
         return Err(Failure::words(ExitCode::Usage, told));
     }
     reporter.stage("loading the base model");
-    let network = network(&base.weights, longest, &device(0)?).map_err(Failure::usage)?;
+    let network = tuned_network(&base, tuned.as_ref(), longest)?;
     let workers = workers()?;
     reporter.stage("measuring");
     let adapter = tuned
         .as_ref()
-        .map(|(layout, masters)| network.adapter(layout, masters));
+        .map(|tuned| network.adapter(&tuned.layout, &tuned.masters));
     let evaluator = Evaluator {
         network: &network,
         adapter: adapter.as_ref(),

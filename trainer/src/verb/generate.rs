@@ -9,13 +9,12 @@ use schliff_spec::job::{BaseModel, DataFormat};
 use serde_json::{Value, json};
 
 use super::job::words_of;
-use super::tuned::open_tuned;
+use super::tuned::{open_tuned, tuned_network};
 use crate::base::Base;
 use crate::failure::Failure;
 use crate::model::decode::{Stop, generate as decode};
-use crate::model::load::network;
 use crate::process::report::Reporter;
-use crate::{device, workers};
+use crate::workers;
 
 /// What is to be continued.
 pub(super) struct Prompt<'a> {
@@ -46,11 +45,11 @@ pub(super) fn generate(
         return Err(Failure::words(ExitCode::Usage, told));
     }
     reporter.stage("loading the base model");
-    let network = network(&base.weights, wanted, &device(0)?).map_err(Failure::usage)?;
+    let network = tuned_network(&base, tuned.as_ref(), wanted)?;
     let workers = workers()?;
     let adapter = tuned
         .as_ref()
-        .map(|(layout, masters)| network.adapter(layout, masters));
+        .map(|tuned| network.adapter(&tuned.layout, &tuned.masters));
     reporter.stage("generating");
     let begun = Instant::now();
     let tokens = base.stop_tokens();

@@ -5,7 +5,7 @@ use schliff_data::plan::{Plan, Recipe};
 use schliff_data::sample::Sample;
 use schliff_data::tokenizer::Tokenizer;
 use schliff_spec::exit::ExitCode;
-use schliff_spec::job::{DataFormat, Job};
+use schliff_spec::job::{DataFormat, Job, Precision};
 use schliff_weights::adapter::AdapterConfig;
 use schliff_weights::read_adapter;
 
@@ -19,9 +19,10 @@ use crate::model::network::Network;
 use crate::process::report::Reporter;
 use crate::tensor::device::Device;
 use crate::training::leaves::cut;
+use crate::training::loss_scale::LossScale;
 use crate::training::optimizer::AdamW;
 use crate::training::schedule::LearningRate;
-use crate::training::step::StepSettings;
+use crate::training::step::{State, StepSettings};
 
 /// A job with its files read and checked.
 pub(super) struct OpenJob<'a> {
@@ -71,7 +72,7 @@ impl<'a> OpenJob<'a> {
     }
 
     /// Masters before the first step.
-    pub(super) fn initial_masters(&self) -> Result<Vec<f32>, Failure> {
+    fn initial_masters(&self) -> Result<Vec<f32>, Failure> {
         let Some(folder) = &self.job.adapter.init else {
             let seed = self.job.training.seed;
             return seeded_masters(&self.layout, &self.base.weights, seed).map_err(Failure::usage);
@@ -90,6 +91,16 @@ impl<'a> OpenJob<'a> {
             return Err(Failure::usage(error));
         }
         masters_of(&self.layout, &adapter).map_err(Failure::usage)
+    }
+
+    /// The state before the first step.
+    pub(super) fn initial_state(&self) -> Result<State, Failure> {
+        Ok(State::new(self.initial_masters()?, self.first_loss_scale()))
+    }
+
+    /// The loss scale before the first step; half precision alone has one.
+    pub(super) fn first_loss_scale(&self) -> Option<LossScale> {
+        (self.job.training.precision == Precision::Fp16Mixed).then(LossScale::default)
     }
 
     /// Samples of a step, micro-batch by micro-batch; the same on every rank.

@@ -1,7 +1,9 @@
 //! `merge`: the adapter added into its base, with a report of what the number format lost.
 //!
-//! `W + s B A` is computed in `f32` from the values that training used, and rounded once.
+//! `W + s B A` is computed in `f32` from the values that training used, and rounded once. A base
+//! that training held in halves or in blocks is merged as that form had it, adapted layers or not.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use schliff_spec::exit::ExitCode;
@@ -12,12 +14,14 @@ use schliff_weights::merged::{check_model_destination, write_hf_model};
 use schliff_weights::{BaseFormat, WeightsError};
 use serde_json::{Value, json};
 
-use super::tuned::open_adapter;
-use crate::adapter::layout::{Kind, Layout};
+use super::tuned::{Tuned, open_adapter};
+use crate::adapter::layout::Kind;
 use crate::base::{Base, Replacements};
 use crate::failure::Failure;
 use crate::kernel::matmul::{View, ViewMut, Write, matmul};
 use crate::kernel::rms_norm::row_squares;
+use crate::model::holding::Role;
+use crate::model::load::linear_layers;
 use crate::model::network::{EMBEDDING, HEAD};
 use crate::process::report::Reporter;
 
@@ -41,7 +45,7 @@ pub(super) fn merge(
     check_model_destination(out).map_err(Failure::usage)?;
     reporter.stage("opening the base model");
     let base = Base::open(model, Replacements::default()).map_err(Failure::usage)?;
-    let (layout, masters) = open_adapter(&base, adapter)?;
+    let tuned = open_adapter(&base, adapter, reporter)?;
     let dtype = match dtype {
         MergeDtype::F32 => FloatType::F32,
         MergeDtype::Bf16 => FloatType::BF16,
@@ -51,7 +55,7 @@ pub(super) fn merge(
     let mut names: Vec<String> = base.weights.names().map(str::to_owned).collect();
     let unties = [EMBEDDING, HEAD]
         .iter()
-        .any(|name| layout.saved(name).is_some());
+        .any(|name| tuned.layout.saved(name).is_some());
     if unties && base.weights.config().tie_embeddings {
         config["tie_word_embeddings"] = Value::Bool(false);
         names.push(HEAD.to_owned());
@@ -60,8 +64,8 @@ pub(super) fn merge(
     let total = names.len();
     let mut merger = Merger {
         base: &base,
-        layout,
-        masters,
+        layers: layers(&base),
+        tuned,
         dtype,
         losses: Losses::default(),
     };
@@ -87,7 +91,8 @@ pub(super) fn merge(
         "out": out,
         "report": {
             "dtype": dtype.torch_name(),
-            "merged_modules": merger.layout.modules.len(),
+            "merged_modules": merger.tuned.layout.modules.len(),
+            "base": merger.tuned.holding,
             "parameters": written.parameters,
             "weight_bytes": written.bytes,
             "shards": written.shards,
@@ -101,8 +106,9 @@ pub(super) fn merge(
 
 struct Merger<'a> {
     base: &'a Base,
-    layout: Layout,
-    masters: Vec<f32>,
+    /// Weights of all linear layers.
+    layers: BTreeSet<String>,
+    tuned: Tuned,
     dtype: FloatType,
     losses: Losses,
 }
@@ -118,6 +124,7 @@ impl Merger<'_> {
         };
         let shape = weights.shape(source).unwrap_or_default().to_vec();
         let saved = self
+            .tuned
             .layout
             .parameters
             .iter()
@@ -126,19 +133,34 @@ impl Merger<'_> {
             return Ok((
                 name.to_owned(),
                 shape,
-                self.masters[parameter.range()].to_vec(),
+                self.tuned.masters[parameter.range()].to_vec(),
             ));
         }
-        let mut weight = weights.read_f32(source)?;
-        if let Some(module) = self.layout.module(name.trim_end_matches(".weight")) {
+        let mut weight = self.base_values(source)?;
+        if let Some(module) = self.tuned.layout.module(name.trim_end_matches(".weight")) {
             self.add_branch(&mut weight, module);
         }
         Ok((name.to_owned(), shape, weight))
     }
 
+    /// The values that training used.
+    fn base_values(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
+        let weights = &self.base.weights;
+        let role = match name {
+            EMBEDDING | HEAD => Role::Vocabulary,
+            name if self.layers.contains(name) => Role::Layer,
+            // Norms and biases have 32 bits in every form.
+            _ => return weights.read_f32(name),
+        };
+        self.tuned.holding.values(weights, name, role)
+    }
+
     fn add_branch(&mut self, weight: &mut [f32], module: usize) {
-        let module = &self.layout.modules[module];
-        let parameter = |index: usize| &self.layout.parameters[index];
+        let Tuned {
+            layout, masters, ..
+        } = &self.tuned;
+        let module = &layout.modules[module];
+        let parameter = |index: usize| &layout.parameters[index];
         let (a, b) = (parameter(module.a), parameter(module.a + 1));
         let (inputs, outputs) = (a.shape.1, b.shape.0);
         let before = weight.to_vec();
@@ -146,12 +168,12 @@ impl Merger<'_> {
             ViewMut::new(weight, outputs, inputs),
             Write::Add,
             module.scale,
-            View::new(&self.masters[b.range()], outputs, module.rank),
-            View::new(&self.masters[a.range()], module.rank, inputs),
+            View::new(&masters[b.range()], outputs, module.rank),
+            View::new(&masters[a.range()], module.rank, inputs),
         );
         if module.dora {
             let norms = row_squares(weight, inputs);
-            let magnitude = &self.masters[parameter(module.a + 2).range()];
+            let magnitude = &masters[parameter(module.a + 2).range()];
             for ((row, norm), m) in weight.chunks_exact_mut(inputs).zip(norms).zip(magnitude) {
                 let factor = m / norm.sqrt();
                 row.iter_mut().for_each(|w| *w *= factor);
@@ -173,6 +195,13 @@ impl Losses {
         self.delta_squares += f64::from(delta).powi(2);
         self.error_squares += f64::from(rounded - after).powi(2);
     }
+}
+
+fn layers(base: &Base) -> BTreeSet<String> {
+    let layers = linear_layers(base.weights.config()).into_iter();
+    layers
+        .map(|layer| format!("{}.weight", layer.name))
+        .collect()
 }
 
 /// Tokenizer files for a base that came as a GGUF.

@@ -19,7 +19,7 @@ use schliff_collective::{CollectiveError, rendezvous};
 use schliff_data::sample::Sample;
 use schliff_spec::event::{Doing, Event, Measures, StepMetrics};
 use schliff_spec::exit::ExitCode;
-use schliff_spec::job::Job;
+use schliff_spec::job::{Job, Precision};
 use schliff_spec::place::Place;
 use schliff_spec::request::Start;
 use schliff_spec::world;
@@ -65,6 +65,9 @@ enum End {
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Totals {
     tokens: u64,
+    /// Steps without an update, because their gradient overflowed in half precision.
+    #[serde(default)]
+    skipped: usize,
     last_loss: Option<f64>,
     /// Held-out measures of the base without the adapter.
     baseline: Option<Measures>,
@@ -235,13 +238,15 @@ impl Run<'_> {
         let begun = Instant::now();
         let micro_batches = self.open.micro_batches(state.step);
         let report = self.stepper.step(state, &micro_batches, self.group);
-        let report = report.map_err(stopped)?;
+        let precision = self.open.job.training.precision;
+        let report = report.map_err(|error| stopped(error, precision))?;
         self.stepper.pulse.step(state.step);
         self.record(state.step, &report, begun.elapsed().as_secs_f64())
     }
 
     fn record(&mut self, step: usize, report: &StepReport, seconds: f64) -> Result<(), Failure> {
         self.totals.tokens += report.tokens;
+        self.totals.skipped += usize::from(report.grad_norm.is_none());
         self.pace.tokens += report.tokens;
         self.pace.seconds += seconds;
         self.totals.last_loss = Some(report.loss);
@@ -250,6 +255,8 @@ impl Run<'_> {
             steps: self.open.plan.steps(),
             loss: report.loss,
             grad_norm: report.grad_norm,
+            loss_scale: report.loss_scale,
+            skipped: report.grad_norm.is_none(),
             lr: report.lr,
             tokens: report.tokens,
             tokens_per_s: report.tokens as f64 / seconds.max(1e-9),
@@ -263,9 +270,11 @@ impl Run<'_> {
 }
 
 /// A step that was not taken.
-fn stopped(error: StepError) -> Failure {
+fn stopped(error: StepError, precision: Precision) -> Failure {
     match error {
         StepError::Group { .. } => Failure::new(ExitCode::GroupLost, &error),
+        StepError::NonFinite { .. } if precision == Precision::Fp16Mixed => Failure::job(error)
+            .hint("try training.precision = \"bf16-mixed\", whose numbers reach further"),
         error => Failure::job(error)
             .hint("lower training.lr, or look for odd samples with 'schliff data'"),
     }

@@ -1,4 +1,5 @@
-//! PEFT adapter folders: `adapter_config.json`, `adapter_model.safetensors`, `README.md`.
+//! PEFT adapter folders: `adapter_config.json`, `adapter_model.safetensors`, `README.md`, and where
+//! there is something that PEFT has no word for, `schliff.json`.
 //!
 //! Rules: what is read means what PEFT 0.21 means by it, and what PEFT would compute in a way
 //! that this program does not is an error, never ignored; what is written PEFT loads. Absent on
@@ -15,12 +16,16 @@ use std::collections::BTreeMap;
 
 pub use config::AdapterConfig;
 pub use modules::{ModulePattern, TargetModules, matches_saved, matches_target};
-pub use read::{decode_adapter, read_adapter};
-pub use write::{AdapterFiles, check_adapter_destination, encode_adapter, write_adapter};
+pub use read::{decode_adapter, read_adapter, read_notes};
+pub use write::{
+    AdapterFiles, check_adapter_destination, encode_adapter, write_adapter, write_noted_adapter,
+};
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 const CARD: &str = "README.md";
+/// What the program that trained an adapter has to say beyond PEFT.
+pub const NOTES: &str = "schliff.json";
 /// In front of every module path in an adapter file.
 const PREFIX: &str = "base_model.model.";
 

@@ -62,6 +62,7 @@ fn plan(result: &Value) -> String {
         "adapter",
         fields.number("adapter_bytes").map(figures::bytes),
     );
+    row("base", frozen_base(fields));
     row(
         "memory",
         fields
@@ -93,6 +94,13 @@ fn plan(result: &Value) -> String {
     text
 }
 
+/// `161.00 MiB in memory, as f32, quantised to q8-0`.
+fn frozen_base(fields: Fields<'_>) -> Option<String> {
+    let bytes = fields.number("frozen_bytes").map(figures::bytes)?;
+    let form = fields.text("base_held_as").unwrap_or("f32");
+    Some(format!("{bytes} in memory, as {form}"))
+}
+
 /// How many modules carry an adapter, whether the trainer sends a number or the names.
 fn adapted_modules(fields: Fields<'_>) -> Option<String> {
     let number = fields.count("adapted_modules");
@@ -112,6 +120,7 @@ mod tests {
             "samples": 4000, "steps": 250, "tokens": 512_000,
             "trainable_parameters": 2_442_240, "base_parameters": 134_515_008,
             "adapted_modules": 210, "adapter_bytes": 9_823_216,
+            "frozen_bytes": 168_820_736, "base_held_as": "f32, quantised to q8-0",
             "memory_bytes_estimate": 2_100_000_000_u64, "flops": 2.75e14,
             "probe_tokens_per_s": 812.4, "seconds_estimate": 630.2,
             "warnings": ["3 samples are cut at 512 tokens"]

@@ -13,6 +13,7 @@ use super::{Totals, lost};
 use crate::failure::Failure;
 use crate::process::report::Reporter;
 use crate::training::group::Group;
+use crate::training::loss_scale::LossScale;
 use crate::training::optimizer::Moments;
 use crate::training::snapshot::{from_bytes, to_bytes};
 use crate::training::step::State;
@@ -38,6 +39,9 @@ pub(super) struct Cursor {
     pub(super) seed: u64,
     /// Trained parameters.
     pub(super) parameters: usize,
+    /// The loss scale, in half precision. Checkpoints from before there was one have no such key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) loss_scale: Option<LossScale>,
     pub(super) totals: Totals,
 }
 
@@ -75,7 +79,7 @@ pub(super) fn begin(
     let cursor = group.leaders(cursor).map_err(lost)?;
     if cursor.is_empty() {
         return Ok(Begun {
-            state: State::new(open.initial_masters()?),
+            state: open.initial_state()?,
             totals: Totals::default(),
             resumed_from: None,
         });
@@ -99,8 +103,48 @@ pub(super) fn begin(
                 updates: cursor.updates,
             },
             step: cursor.step,
+            loss_scale: cursor.loss_scale.or(open.first_loss_scale()),
         },
         totals: cursor.totals,
         resumed_from: Some(cursor.step),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(loss_scale: Option<LossScale>) -> Cursor {
+        Cursor {
+            step: 7,
+            steps: 9,
+            updates: 6,
+            seed: 1,
+            parameters: 2,
+            loss_scale,
+            totals: Totals::default(),
+        }
+    }
+
+    #[test]
+    fn a_loss_scale_comes_back_to_the_bit() {
+        let mut scale = LossScale::default();
+        for is_finite in [true, false, true, true] {
+            scale = scale.after(is_finite);
+            let saved = serde_json::to_vec(&cursor(Some(scale))).expect("JSON");
+            let read: Cursor = serde_json::from_slice(&saved).expect("a cursor");
+            assert_eq!(read, cursor(Some(scale)));
+        }
+    }
+
+    #[test]
+    fn checkpoints_from_before_there_was_a_loss_scale_are_read() {
+        let old = r#"{"step":7,"steps":9,"updates":6,"seed":1,"parameters":2,
+            "totals":{"tokens":0,"last_loss":null,"baseline":null}}"#;
+        let read: Cursor = serde_json::from_str(old).expect("a cursor");
+        assert_eq!(read, cursor(None));
+        // And a job without one writes what it always wrote.
+        let written = serde_json::to_string(&cursor(None)).expect("JSON");
+        assert!(!written.contains("loss_scale"), "{written}");
+    }
 }

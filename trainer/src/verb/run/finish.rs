@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use schliff_spec::event::{Doing, Measures};
 use schliff_spec::exit::ExitCode;
-use schliff_weights::write_adapter;
+use schliff_weights::adapter::write_noted_adapter;
 use serde_json::{Value, json};
 
 use super::leader::Leader;
 use super::{End, Run};
+use crate::adapter::notes::notes_of;
 use crate::adapter::peft::export;
 use crate::failure::Failure;
+use crate::model::holding::Holding;
 use crate::process::interrupt::Wish;
 use crate::process::memory::peak_rss_bytes;
 use crate::training::step::State;
@@ -72,7 +74,9 @@ impl Run<'_> {
             });
         }
         let adapter = export(&self.open.layout, &state.masters, &self.open.config);
-        let written = write_adapter(&leader.output.adapter(), &adapter).map_err(Failure::job);
+        let notes = notes_of(Holding::of(self.open.job));
+        let written = write_noted_adapter(&leader.output.adapter(), &adapter, notes.as_deref());
+        let written = written.map_err(Failure::job);
         // A state whose next step failed is the last good one, and worth keeping, too.
         leader.save(self.open, state, &self.totals)?;
         let checkpoint = leader.saver.flush(self.reporter);
@@ -120,6 +124,7 @@ impl Run<'_> {
             "name": self.open.job.name,
             "steps": state.step,
             "steps_planned": self.open.plan.steps(),
+            "steps_skipped": totals.skipped,
             "tokens": totals.tokens,
             "train_loss_last": totals.last_loss,
             "tokens_per_s": pace.tokens as f64 / pace.seconds.max(1e-9),

@@ -135,6 +135,7 @@ impl Saver {
             updates: state.moments.updates,
             seed: open.job.training.seed,
             parameters: open.layout.len,
+            loss_scale: state.loss_scale,
             totals: totals.clone(),
         };
         let cursor = serde_json::to_value(cursor).map_err(Failure::job)?;

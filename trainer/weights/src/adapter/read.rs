@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{
-    Adapter, AdapterConfig, AdapterFiles, CONFIG, Factors, HostTensor, PREFIX, WEIGHTS, config_json,
+    Adapter, AdapterConfig, AdapterFiles, CONFIG, Factors, HostTensor, NOTES, PREFIX, WEIGHTS,
+    config_json,
 };
 use crate::error::{TensorProblem, WeightsError};
 use crate::mapped::MappedFile;
@@ -23,6 +24,19 @@ pub fn read_adapter(dir: &Path) -> Result<Adapter, WeightsError> {
         return Err(WeightsError::malformed(dir, problem));
     }
     assemble(config, &path, &MappedFile::open(&path)?)
+}
+
+/// The file [`NOTES`] of a PEFT folder; `None` where there is none.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn read_notes(dir: &Path) -> Result<Option<Vec<u8>>, WeightsError> {
+    let path = dir.join(NOTES);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(WeightsError::io("read", &path, error)),
+    }
 }
 
 /// Reads an adapter from the bytes of its two files; `origin` stands for them in messages.

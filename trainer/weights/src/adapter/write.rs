@@ -4,13 +4,13 @@ use std::path::Path;
 
 use safetensors::Dtype;
 
-use super::{Adapter, CARD, CONFIG, PREFIX, WEIGHTS, config_json};
+use super::{Adapter, CARD, CONFIG, NOTES, PREFIX, WEIGHTS, config_json};
 use crate::error::{TensorProblem, WeightsError};
 use crate::folder::{self, StagedFolder};
 
 /// Files that may be replaced with the folder.
 fn is_ours(name: &str) -> bool {
-    [CONFIG, WEIGHTS, CARD].contains(&name)
+    [CONFIG, WEIGHTS, CARD, NOTES].contains(&name)
 }
 
 /// Says before hours of training what [`write_adapter`] would say after them: that the folder
@@ -22,6 +22,18 @@ pub fn check_adapter_destination(dir: &Path) -> Result<(), WeightsError> {
 /// Writes the folder as PEFT 0.21 does. An adapter that is there already is replaced in one
 /// step; on any failure it stays as it was and nothing new is left behind.
 pub fn write_adapter(dir: &Path, adapter: &Adapter) -> Result<(), WeightsError> {
+    write_noted_adapter(dir, adapter, None)
+}
+
+/// [`write_adapter`], with a file [`NOTES`] beside those that PEFT knows.
+///
+/// # Errors
+/// As [`write_adapter`].
+pub fn write_noted_adapter(
+    dir: &Path,
+    adapter: &Adapter,
+    notes: Option<&str>,
+) -> Result<(), WeightsError> {
     let settings = adapter.config.check();
     settings.map_err(|(key, problem)| WeightsError::setting(&dir.join(CONFIG), key, problem))?;
     let files = encode(dir, adapter)?;
@@ -29,6 +41,9 @@ pub fn write_adapter(dir: &Path, adapter: &Adapter) -> Result<(), WeightsError> 
     staged.write(WEIGHTS, &files.weights)?;
     staged.write(CONFIG, &files.config)?;
     staged.write(CARD, card(adapter).as_bytes())?;
+    if let Some(notes) = notes {
+        staged.write(NOTES, notes.as_bytes())?;
+    }
     staged.commit()
 }
 
