@@ -74,8 +74,15 @@ bench-collective: rust-tools reference-env ## Compare sums over ranks with gloo 
 	$(CARGO) build --release --locked -p schliff-collective
 	$(PYTHON) reference/bench_collective.py
 
-.PHONY: help build quickstart test check bench bench-train bench-collective bench-checkpoint bench-precision
-.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-gpu-software gpu-check check-features
+# The workspace's features, as in `build`: other ones would compile the stores' clients again.
+bench-checkpoint: rust-tools reference-env ## Compare checkpoints and recovery with torch's DCP and torchrun; writes docs/benchmarks/checkpoint.md
+	@$(MAKE) -j2 build quickstart-inputs
+	$(CARGO) build --release --locked --workspace --example bench_writer
+	$(PYTHON) reference/bench_checkpoint.py
+
+bench-precision: rust-tools python-tools ## The quickstart in each number format; writes docs/benchmarks/precision.md
+	@$(MAKE) -j2 build quickstart-inputs
+	$(PYTHON) reference/bench_precision.py
 
 bench: bench-train ## The same as bench-train
 
