@@ -79,7 +79,7 @@ print("agree, the same bits" if adapter(one) == adapter(two) else "agree, other 
 PYTHON
 }
 
-check "operations, one by one" "$CARGO" test "${selected[@]}" --lib ops::agreement -- --test-threads=1
+check "operations, one by one" "$CARGO" test "${selected[@]}" --lib -- ops::agreement tensor:: --test-threads=1
 check "whole steps of every model family" "$CARGO" test "${selected[@]}" --lib parity::devices -- --test-threads=1
 check "a job, through both programs" "$CARGO" test "${selected[@]}" --test gpu
 if [ "$feature" = cuda ]; then

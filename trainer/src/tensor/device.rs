@@ -65,7 +65,7 @@ impl DeviceError {
             }
             #[cfg(feature = "cuda")]
             Self::NoCompiler(_) => {
-                "install the CUDA toolkit or the package nvidia-cuda-nvrtc with its headers, put its library on LD_LIBRARY_PATH, and name its folder by CUDA_PATH"
+                "install the CUDA toolkit, or NVIDIA's wheels of NVRTC and the runtime; name the folder above include by CUDA_PATH, put its libraries on LD_LIBRARY_PATH, and beside a bare libnvrtc.so.13 put a link libnvrtc.so"
             }
             Self::TooFew { .. } => {
                 "ask for as many ranks a node as it has devices, or for one by number"

@@ -65,4 +65,22 @@ mod tests {
         assert_eq!(reason(&"no driver".to_owned()), "no driver");
         assert_eq!(reason(&7), "it does not say why");
     }
+
+    /// Runs where `SCHLIFF_DEVICE` names a device: the host would try to find the memory.
+    #[cfg(feature = "gpu")]
+    #[test]
+    fn a_device_without_the_memory_is_told() {
+        use crate::tensor::Matrix;
+        use crate::tensor::device::{Device, Wanted};
+        if Wanted::from_environment().is_ok_and(Wanted::is_host) {
+            return;
+        }
+        let one = Matrix::zeros(1, 1).moved_to(&Device::under_test());
+        let four_tib = || one.zeros_beside(1 << 20, 1 << 20).row_view(0..1).to_vec();
+        let told = guarded(four_tib).expect_err("no device has as much");
+        assert!(
+            told.to_string().starts_with("the device failed: "),
+            "{told}"
+        );
+    }
 }
