@@ -74,9 +74,6 @@ bench-collective: rust-tools reference-env ## Compare sums over ranks with gloo 
 	$(CARGO) build --release --locked -p schliff-collective
 	$(PYTHON) reference/bench_collective.py
 
-.PHONY: help build quickstart test check bench bench-train bench-collective bench-checkpoint bench-precision
-.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-gpu-software gpu-check check-features
-
 bench: bench-train ## The same as bench-train
 
 parity: rust-tools reference-env ## Test against PEFT itself, in its Python environment
