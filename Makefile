@@ -12,8 +12,8 @@ unexport CARGO_BUILD_TARGET
 
 SCHLIFF := target/release/schliff
 QUICKSTART_JOB := configs/quickstart/job.toml
-# Features of the trainer that the default build leaves out.
-FEATURES := wgpu cuda nccl
+# Features that the default build leaves out.
+FEATURES := wgpu cuda nccl mpi
 # The whole workspace once more, so that every crate below is compiled with the same features.
 WITH_MPI := --workspace --features schliff-trainer/mpi
 FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
@@ -21,7 +21,7 @@ FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
 .PHONY: help build quickstart test check bench bench-train bench-collective bench-checkpoint bench-precision
-.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-gpu-software gpu-check check-features
+.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-gpu-software test-cuda-kernels gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
@@ -56,7 +56,7 @@ test-mpi: build ## Test ranks under mpirun with a real MPI library
 
 # Without a GPU: its version, the group's id over the rendezvous, and every way in which it can fail.
 test-nccl: rust-tools python-tools ## Test the feature nccl with NVIDIA's real library (201 MB to fetch)
-	CUDARC_CUDA_VERSION=12080 SCHLIFF_TEST_NCCL="$$($(FETCH_NCCL))" \
+	SCHLIFF_TEST_NCCL="$$($(FETCH_NCCL))" \
 	  $(CARGO) test --release --locked -p schliff-collective --features nccl --lib --test nccl
 
 check: rust-tools ## Check format, lints, licences, layers and house rules
@@ -94,15 +94,14 @@ parity: rust-tools reference-env ## Test against PEFT itself, in its Python envi
 test-gpu-software: rust-tools ## Test the GPU code path on a Vulkan driver in software
 	reference/gpu_software.sh
 
+test-cuda-kernels: rust-tools python-tools ## Compile every own kernel for NVIDIA's GPUs, without one
+	reference/cuda_kernels.sh
+
 gpu-check: rust-tools python-tools ## For a machine with a GPU: agreement with the processor, and speed
 	reference/gpu_check.sh $(DEVICE)
 
-# One feature after the other: each must build without the others. `cuda` needs no toolkit: its
-# libraries are looked for when it runs.
 check-features: rust-tools ## Check and lint the features that need hardware or libraries
-	@for feature in $(FEATURES); do echo "feature $$feature"; \
-	  CUDARC_CUDA_VERSION=12080 $(CARGO) clippy --release --locked -p schliff-trainer \
-	    --all-targets --features $$feature -- -D warnings || exit 1; done
+	reference/check_features.sh $(FEATURES)
 
 reference-env: python-tools ## Make the Python environment of torch, transformers and PEFT (5.6 GB)
 	@reference/setup_env.sh

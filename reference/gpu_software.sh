@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the GPU code path without a GPU: builds the trainer with feature `wgpu` and tests it on Mesa's
+# Runs the GPU code path without a GPU: builds the trainer with its GPU features and tests it on Mesa's
 # lavapipe, a Vulkan driver for the processor. Every operation is compared with the host's kernels, and
 # a whole job with the same job on the processor.
 #
@@ -26,14 +26,14 @@ fi
 
 CARGO="${CARGO:-cargo}"
 target="${CARGO_TARGET_DIR:-target}"
-# One selection for programs and tests, so that every crate is compiled once.
+# The selection of cuda_kernels.sh too, for programs and tests: every crate is compiled once.
 selected=(--release --locked -p schliff -p schliff-trainer -p schliff-tests
-  --features schliff-trainer/wgpu,schliff-tests/gpu)
+  --features schliff-trainer/wgpu,schliff-trainer/cuda,schliff-tests/gpu)
 "$CARGO" build "${selected[@]}"
 
 VK_DRIVER_FILES="$(driver)"
 export VK_DRIVER_FILES VK_ICD_FILENAMES="$VK_DRIVER_FILES"
-export SCHLIFF_DEVICE=wgpu CUBECL_AUTOTUNE_LEVEL=minimal
+export SCHLIFF_DEVICE=wgpu-software CUBECL_AUTOTUNE_LEVEL=minimal
 # The driver keeps its compiled shaders here, so that a second run is quick.
 export XDG_CACHE_HOME="$PWD/$target/gpu-cache"
 case "$target" in /*) XDG_CACHE_HOME="$target/gpu-cache" ;; esac
@@ -41,5 +41,5 @@ XDG_RUNTIME_DIR="$(mktemp -d)"
 export XDG_RUNTIME_DIR
 trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
 
-"$CARGO" test "${selected[@]}" --lib ops::agreement -- --test-threads=1
+"$CARGO" test "${selected[@]}" --lib -- ops::agreement tensor:: --test-threads=1
 SCHLIFF_TEST_PROGRAMS="$(cd "$target/release" && pwd)" "$CARGO" test "${selected[@]}" --test gpu

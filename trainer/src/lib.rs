@@ -66,3 +66,11 @@ fn device(local_rank: usize) -> Result<Device, Failure> {
     let wanted = Wanted::from_environment().map_err(refused)?;
     wanted.open(local_rank).map_err(refused)
 }
+
+/// Does `work` and tells a failure of the device in it.
+fn on_device<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    tensor::failed::guarded(work).unwrap_or_else(|failed| {
+        let hint = "where its memory is too small, micro-batches with fewer tokens need less";
+        Err(Failure::job(failed).hint(hint))
+    })
+}

@@ -9,6 +9,9 @@ pub(crate) mod compose;
 #[cfg(feature = "cuda")]
 mod cuda;
 pub(crate) mod device;
+pub(crate) mod failed;
+#[cfg(feature = "wgpu")]
+mod graphics;
 pub(crate) mod indices;
 #[cfg(feature = "gpu")]
 mod own;
@@ -98,7 +101,7 @@ impl Matrix {
         if self.is_on_host() {
             return self.elements().to_vec();
         }
-        device::fetch(self.tensor.clone())
+        failed::fetch(self.tensor.clone())
     }
 
     /// The elements, to read.
@@ -136,7 +139,7 @@ impl Matrix {
         let flat: Vec<Tensor<1>> = parts.map(flat).collect();
         match flat.is_empty() {
             true => Vec::new(),
-            false => device::fetch(Tensor::cat(flat, 0)),
+            false => failed::fetch(Tensor::cat(flat, 0)),
         }
     }
 

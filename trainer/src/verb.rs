@@ -14,6 +14,7 @@ use schliff_spec::request::Request;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::on_device;
 use crate::process::report::Reporter;
 
 /// Does what is asked, and gives back the result.
@@ -21,6 +22,10 @@ use crate::process::report::Reporter;
 /// # Errors
 /// Whatever stopped it, ready to print.
 pub fn answer(request: &Request, reporter: &Reporter) -> Result<Value, Failure> {
+    on_device(|| answer_unguarded(request, reporter))
+}
+
+fn answer_unguarded(request: &Request, reporter: &Reporter) -> Result<Value, Failure> {
     match request {
         Request::Run {
             job,

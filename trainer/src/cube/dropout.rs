@@ -69,6 +69,21 @@ fn dropout(x: &[f32], keys: &[u32], y: &mut [f32], width: u32, threshold: u32, f
     }
 }
 
+/// The kernel as [`launch`] has it, before any device compiles it.
+#[cfg(all(test, feature = "cuda"))]
+pub(super) fn defined(target: super::ptx::Target) -> KernelDefinition {
+    use cubecl::frontend::BufferCompilationArg;
+    let settings = KernelSettings::new(
+        CubeDim::new_1d(CUBE_UNITS).into(),
+        ExecutionMode::Checked,
+        AddressType::U32,
+    );
+    let buffer = || BufferCompilationArg { inplace: None };
+    let (x, keys, y) = (buffer(), buffer(), buffer());
+    let (device, lanes) = (target.device, target.lanes);
+    dropout::Dropout::new(settings, device, lanes, x, keys, y, (), (), ()).define()
+}
+
 /// Buffers of a launch and how many elements each holds.
 pub(crate) struct Buffers {
     pub(crate) x: BufferArg,

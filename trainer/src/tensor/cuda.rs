@@ -15,11 +15,13 @@ pub(super) fn check_libraries() -> Result<(), DeviceError> {
             cudarc::nvrtc::sys::is_culib_present(),
         )
     };
-    match (driver, compiler, cuda_path()) {
+    // A header that kernels include, as a sign that the folder is one of CUDA's.
+    let headers = cuda_path().is_some_and(|cuda| cuda.join("include/cuda_fp16.h").is_file());
+    match (driver, compiler, headers) {
         (false, _, _) => Err(DeviceError::NotFound("cuda")),
         (true, false, _) => Err(DeviceError::NoCompiler("NVRTC (libnvrtc.so)")),
-        (true, true, None) => Err(DeviceError::NoCompiler("CUDA's include folder")),
-        (true, true, Some(_)) => Ok(()),
+        (true, true, false) => Err(DeviceError::NoCompiler("CUDA's include/cuda_fp16.h")),
+        (true, true, true) => Ok(()),
     }
 }
 

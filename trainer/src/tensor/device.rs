@@ -1,13 +1,15 @@
 //! Where matrices live: the host, or another device that burn reaches.
 //!
 //! Rules: a job uses one device from its beginning to its end. What cannot be had is refused before
-//! burn is asked for it, since burn panics. Elements come back from a device in [`fetch`] alone, and
-//! there its earlier failures show.
+//! burn is asked for it, since burn panics.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use burn_tensor::{Device as BurnDevice, Tensor};
 use thiserror::Error;
+
+use super::failed::{fetch, reason};
 
 /// Names the device; the host where it is not set.
 const VARIABLE: &str = "SCHLIFF_DEVICE";
@@ -17,10 +19,13 @@ const VARIABLE: &str = "SCHLIFF_DEVICE";
 pub(crate) enum DeviceError {
     #[error("{VARIABLE}={0} names no device")]
     Unknown(String),
-    #[error("{VARIABLE}={0}, but this schliff-trainer is built without {0}")]
+    #[error("{VARIABLE} asks for {0}, but this schliff-trainer is built without {0}")]
     NotBuilt(&'static str),
     #[error("no {0} device is found on this machine")]
     NotFound(&'static str),
+    #[error("no wgpu device is found on this machine but a driver that computes on the processor")]
+    #[cfg(feature = "wgpu")]
+    OnlySoftware,
     #[error("{0} is not found, and without it no CUDA kernel can be compiled")]
     #[cfg(feature = "cuda")]
     NoCompiler(&'static str),
@@ -30,13 +35,20 @@ pub(crate) enum DeviceError {
         index: usize,
         found: usize,
     },
+    #[error("the {backend} device does not do a first addition: {reason}")]
+    Unusable {
+        backend: &'static str,
+        reason: String,
+    },
 }
 
 impl DeviceError {
     /// What the user can do.
     pub(crate) fn hint(&self) -> &'static str {
         match self {
-            Self::Unknown(_) => "write flex, wgpu or cuda, the last two also with a number: cuda:1",
+            Self::Unknown(_) => {
+                "write flex, cuda, wgpu or wgpu-software, all but the first also with a number: cuda:1"
+            }
             Self::NotBuilt("cuda") => {
                 "build it with: cargo build --release -p schliff-trainer --features cuda"
             }
@@ -47,12 +59,19 @@ impl DeviceError {
                 "is NVIDIA's driver (libcuda.so.1) installed and visible, and does nvidia-smi list a device?"
             }
             Self::NotFound(_) => "is a Vulkan driver installed? vulkaninfo lists its devices",
+            #[cfg(feature = "wgpu")]
+            Self::OnlySoftware => {
+                "install the GPU's Vulkan driver; or ask for the one on the processor: SCHLIFF_DEVICE=wgpu-software"
+            }
             #[cfg(feature = "cuda")]
             Self::NoCompiler(_) => {
-                "install the CUDA toolkit or the package nvidia-cuda-nvrtc with its headers, put its library on LD_LIBRARY_PATH, and name its folder by CUDA_PATH"
+                "install the CUDA toolkit, or NVIDIA's wheels of NVRTC and the runtime; name the folder above include by CUDA_PATH, put its libraries on LD_LIBRARY_PATH, and beside a bare libnvrtc.so.13 put a link libnvrtc.so"
             }
             Self::TooFew { .. } => {
                 "ask for as many ranks a node as it has devices, or for one by number"
+            }
+            Self::Unusable { .. } => {
+                "is its memory taken by another program, and are its driver and libraries of one version?"
             }
         }
     }
@@ -63,6 +82,8 @@ impl DeviceError {
 enum Backend {
     Flex,
     Wgpu,
+    /// A driver for a graphics API that computes on the processor.
+    WgpuSoftware,
     Cuda,
 }
 
@@ -111,6 +132,7 @@ impl Wanted {
         let backend = match name {
             "" | "flex" if index.is_none() => Backend::Flex,
             "wgpu" => Backend::Wgpu,
+            "wgpu-software" => Backend::WgpuSoftware,
             "cuda" => Backend::Cuda,
             _ => return Err(unknown()),
         };
@@ -126,6 +148,7 @@ impl Wanted {
         match self.backend {
             Backend::Flex => "flex",
             Backend::Wgpu => "wgpu",
+            Backend::WgpuSoftware => "wgpu-software",
             Backend::Cuda => "cuda",
         }
     }
@@ -140,8 +163,12 @@ impl Wanted {
         }
         let found = self.found()?;
         let index = self.choose(local_rank, found.len())?;
-        Ok(Device {
+        let device = Device {
             other: found.into_iter().nth(index).map(Arc::new),
+        };
+        device.tried().map_err(|reason| DeviceError::Unusable {
+            backend: self.backend(),
+            reason,
         })
     }
 
@@ -167,24 +194,38 @@ impl Wanted {
 
     #[cfg(feature = "gpu")]
     fn found(self) -> Result<Vec<BurnDevice>, DeviceError> {
-        use burn_tensor::DeviceType;
-        let kind = match self.backend {
+        super::runtime::configure();
+        match self.backend {
             #[cfg(feature = "wgpu")]
-            Backend::Wgpu => DeviceType::Wgpu,
+            Backend::Wgpu => {
+                let gpus = super::graphics::gpus();
+                match gpus.is_empty() && !super::graphics::software().is_empty() {
+                    true => Err(DeviceError::OnlySoftware),
+                    false => Ok(gpus),
+                }
+            }
+            #[cfg(feature = "wgpu")]
+            Backend::WgpuSoftware => Ok(super::graphics::software()),
             #[cfg(feature = "cuda")]
             Backend::Cuda => {
                 super::cuda::check_libraries()?;
-                DeviceType::Cuda
+                let found = BurnDevice::enumerate(burn_tensor::DeviceType::Cuda);
+                Ok(found.into_iter().collect())
             }
-            _ => return Err(DeviceError::NotBuilt(self.backend())),
-        };
-        super::runtime::configure();
-        Ok(BurnDevice::enumerate(kind).into_iter().collect())
+            _ => Err(self.not_built()),
+        }
     }
 
     #[cfg(not(feature = "gpu"))]
     fn found(self) -> Result<Vec<BurnDevice>, DeviceError> {
-        Err(DeviceError::NotBuilt(self.backend()))
+        Err(self.not_built())
+    }
+
+    fn not_built(self) -> DeviceError {
+        DeviceError::NotBuilt(match self.backend {
+            Backend::WgpuSoftware => "wgpu",
+            _ => self.backend(),
+        })
     }
 }
 
@@ -217,16 +258,22 @@ impl Device {
         self.other.is_none()
     }
 
+    /// The device once it has added two numbers: burn opens a device, loads libraries and compiles
+    /// kernels when it is first used, and panics where it cannot.
+    fn tried(self) -> Result<Self, String> {
+        let add = || match self.other() {
+            None => Vec::new(),
+            Some(device) => fetch(Tensor::<1>::ones([1], device).add_scalar(1.0)),
+        };
+        match catch_unwind(AssertUnwindSafe(add)) {
+            Ok(sum) if self.is_host() || sum == [2.0] => Ok(self),
+            Ok(sum) => Err(format!("1 + 1 is {sum:?} on it")),
+            Err(thrown) => Err(reason(thrown.as_ref())),
+        }
+    }
+
     pub(super) fn other(&self) -> Option<&BurnDevice> {
         self.other.as_deref()
-    }
-}
-
-/// The elements of a tensor, once its device has computed them.
-pub(super) fn fetch<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    match tensor.try_into_vec_as::<f32>() {
-        Ok(elements) => elements,
-        Err(error) => panic!("the device failed: {error:?}"),
     }
 }
 
@@ -271,13 +318,22 @@ mod tests {
         assert_eq!(wanted("cuda").choose(2, 2), Err(too_few));
     }
 
+    #[test]
+    fn a_device_that_adds_is_taken() {
+        assert!(Device::under_test().tried().is_ok());
+    }
+
     #[cfg(not(feature = "gpu"))]
     #[test]
     fn a_build_without_devices_says_so() {
-        for name in ["cuda", "wgpu"] {
+        for (name, feature) in [
+            ("cuda", "cuda"),
+            ("wgpu", "wgpu"),
+            ("wgpu-software", "wgpu"),
+        ] {
             let refused = wanted(name).open(0).expect_err("no device");
             assert!(refused.to_string().contains("built without"), "{refused}");
-            assert!(refused.hint().contains(&format!("--features {name}")));
+            assert!(refused.hint().contains(&format!("--features {feature}")));
         }
     }
 }

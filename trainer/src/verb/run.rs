@@ -33,7 +33,7 @@ use crate::process::report::Reporter;
 use crate::training::group::Group;
 use crate::training::packing;
 use crate::training::step::{State, StepError, StepReport, Stepper};
-use crate::{device, workers};
+use crate::{device, on_device, workers};
 
 /// Ranks of a group start within this time, or the group does not come about.
 const JOIN_LIMIT: Duration = Duration::from_secs(600);
@@ -117,7 +117,7 @@ fn train_together(order: Order<'_>, reporter: &Reporter) -> Result<Value, Failur
     }
     let mut group = Group::new(group);
     reporter.pulse().turn_to(Doing::Preparing);
-    let result = train_in(&mut group, order, &open, (reporter, started));
+    let result = on_device(|| train_in(&mut group, order, &open, (reporter, started)));
     // An end that all agreed on surprises nobody; any other must not leave peers waiting.
     let is_agreed = |exit| matches!(exit, ExitCode::MoreToDo | ExitCode::Interrupted);
     if let Err(failure) = &result
