@@ -3,9 +3,10 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-use schliff_tests::desk::{Desk, json_file};
+use schliff_tests::desk::{Desk, end_of, json_file};
 use schliff_tests::ranks::{adapter, tiny_desk, train};
 use schliff_tests::running::{Running, signal};
+use schliff_tests::weed::Weed;
 
 /// Enough for ranks to be killed on their way.
 const STEPS: usize = 6_000;
@@ -78,16 +79,28 @@ fn ranks_that_are_killed_again_and_again_change_nothing() {
 }
 
 #[test]
-fn what_is_killed_whole_goes_on_with_another_number_of_ranks() {
+fn what_is_killed_whole_goes_on_from_s3_with_another_number_of_ranks() {
+    let Some(weed) = Weed::start() else {
+        return;
+    };
     let desk = tiny_desk(STEPS);
-    let mut run = disturbed(&desk, "4");
-    run.wait_for(tells_step);
-    run.wait_for(tells_step);
+    let uri = weed.prefix();
+    let with_store = |args: &[&str]| {
+        let mut command = desk.command(args);
+        command.envs(weed.settings());
+        command
+    };
+    let set = format!("checkpoint.uri={uri}");
+    let args = ["run", "job.toml", "--ranks", "4", "--out", "killed"];
+    let mut run = Running::start(with_store(&[&args[..], &["--set", &set]].concat()));
+    // The first commits pay for connections, so a few hundred steps may pass before there is one.
+    let list = || end_of(with_store(&["checkpoints", &uri, "--json"])).code;
+    while list() != Some(0) {
+        run.wait_for(tells_step);
+    }
     let said = run.kill_tree();
-    let store = desk.path("disturbed/checkpoints").display().to_string();
-    let resumed = desk.schliff(&[
-        "run", "--resume", &store, "--ranks", "2", "--out", "resumed",
-    ]);
+    let resume = ["run", "--resume", &uri, "--ranks", "2", "--out", "resumed"];
+    let resumed = end_of(with_store(&resume));
     assert_eq!(resumed.code, Some(0), "{said}\n{}", resumed.stderr);
     let summary = json_file(&desk.path("resumed/summary.json"));
     assert!(summary["resumed_from_step"].as_u64() > Some(0), "{summary}");
