@@ -31,7 +31,7 @@ class Job:
     data: Path
     format: str = "messages"
     batch: int = 8
-    micro_batch: int = 8
+    micro_batch: int = 2
     ranks: int = 1
 
     def file(self, steps: int) -> str:

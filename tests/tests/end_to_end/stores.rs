@@ -92,7 +92,7 @@ fn an_s3_that_dies_under_a_run_is_caught_up_with() {
     reported.extend(safe(
         &run.wait_for(|line| line.contains("cannot be written")),
     ));
-    run.wait_for(|line| line.contains("step "));
+    run.wait_for(|line| line.starts_with("step "));
     weed.run();
     let again = run.wait_for(|line| line.contains("checkpoints are written again"));
     reported.push(safe(&again).expect("a step"));
@@ -127,7 +127,7 @@ fn a_disk_that_fills_up_under_a_run_is_caught_up_with() {
     let told = run.wait_for(|line| line.contains("cannot be written"));
     assert!(told.to_lowercase().contains("no space"), "{told}");
     let mut reported: Vec<u64> = safe(&told).into_iter().collect();
-    run.wait_for(|line| line.contains("step "));
+    run.wait_for(|line| line.starts_with("step "));
     fs::remove_file(&ballast).expect("removed");
     let again = run.wait_for(|line| line.contains("checkpoints are written again"));
     reported.push(safe(&again).expect("a step"));
