@@ -23,7 +23,7 @@ use cudarc::nccl::sys::ncclUniqueId;
 use schliff_spec::place::Place;
 
 use self::communicator::{Communicator, Watch};
-use self::device::{Device, check_driver, is_complete};
+use self::device::{Device, is_complete};
 use self::library::Library;
 use self::sum::{Wire, agree, in_tree};
 use crate::rendezvous::Limits;
@@ -51,7 +51,7 @@ struct Gpus {
 pub(crate) fn check() -> Result<(), CollectiveError> {
     Library::get()?;
     is_fixed()?;
-    check_driver()
+    device::index(0).map(drop)
 }
 
 /// Brings this rank into NCCL's group of those that `control` connects.

@@ -28,7 +28,7 @@ fn nccl() -> Finding {
         Ok(()) => Finding::ok(
             Area::Collectives,
             "nccl",
-            "built in, library and driver are found; a sum needs a GPU for each rank and was not tried",
+            "built in; library, driver and a GPU are found; a sum needs one for each rank and was not tried",
         ),
         // The reason says what can be done about it.
         Err(CollectiveError::Library { reason, .. }) => {

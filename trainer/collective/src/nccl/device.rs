@@ -32,7 +32,7 @@ struct Buffers {
 }
 
 /// Refuses a machine without NVIDIA's driver; cudarc would panic.
-pub(super) fn check_driver() -> Result<(), CollectiveError> {
+fn check_driver() -> Result<(), CollectiveError> {
     // SAFETY: looking for the library runs its initialisers; it is NVIDIA's own.
     match unsafe { is_culib_present() } {
         true => Ok(()),
@@ -44,12 +44,17 @@ pub(super) fn check_driver() -> Result<(), CollectiveError> {
     }
 }
 
+/// Number of the GPU that the `local_rank`-th rank of this machine takes.
+pub(super) fn index(local_rank: usize) -> Result<usize, CollectiveError> {
+    check_driver()?;
+    let found = CudaContext::device_count().map_err(failed("counting GPUs"))?;
+    choose(local_rank, usize::try_from(found).unwrap_or_default())
+}
+
 impl Device {
     /// The GPU of the `local_rank`-th rank of this machine.
     pub(super) fn open(local_rank: usize) -> Result<Self, CollectiveError> {
-        check_driver()?;
-        let found = CudaContext::device_count().map_err(failed("counting GPUs"))?;
-        let index = choose(local_rank, usize::try_from(found).unwrap_or_default())?;
+        let index = index(local_rank)?;
         let context = CudaContext::new(index).map_err(failed("opening the GPU"))?;
         let stream = context.new_stream().map_err(failed("making a stream"))?;
         Ok(Self {
