@@ -18,6 +18,9 @@ const HEAVY: [&str; 4] = [
     "adapter.alpha=1e4",
 ];
 
+/// How far a run's peak may be from what `check` said, as a share.
+const PEAK_TOLERANCE: f64 = 0.15;
+
 /// The lines of a run's metrics.
 fn metrics(desk: &Desk, out: &str) -> Vec<Value> {
     let text = fs::read_to_string(desk.path(out).join("metrics.jsonl")).expect("metrics");
@@ -143,4 +146,56 @@ fn eval_and_merge_use_the_base_as_training_held_it() {
         let plain = nll(&desk, &base, Some(&adapter));
         assert!((plain - trained).abs() > 1e-6, "{set}: {plain}, {trained}");
     }
+}
+
+#[test]
+fn check_says_what_each_form_of_the_base_takes() {
+    let plan = |desk: &Desk, set: &str| {
+        let args = ["check", "job.toml", "--json", "--set", set];
+        desk.schliff(&args).json()
+    };
+    let desk = tiny_desk(20);
+    let bytes = |set: &str| plan(&desk, set)["frozen_bytes"].as_u64().expect("bytes");
+    let weights = frozen_weights();
+    // In 32 bits all but the embedding have a transposed copy, for speed.
+    let plain = bytes("training.precision=f32");
+    assert_eq!(plain, 4 * (2 * weights - 160 * 32));
+    assert_eq!(bytes("training.precision=bf16-mixed"), 2 * weights);
+    assert_eq!(bytes("training.precision=fp16-mixed"), 2 * weights);
+    // Rows of 56 are no whole blocks and stay in 32 bits: one layer in each block.
+    let odd = 2 * 32 * 56;
+    assert_eq!(
+        bytes("model.quantization=q8-0"),
+        (weights - odd) / 32 * 34 + 4 * odd
+    );
+}
+
+/// On the real model, whose weights outweigh the program: the plan is held against the run.
+#[test]
+fn check_foretells_the_peak_of_a_run() {
+    let Some(model) = std::env::var_os("SCHLIFF_TEST_SMOLLM2") else {
+        return;
+    };
+    let desk = tiny_desk(2);
+    let base = format!("model.base={model:?}");
+    for set in ["training.precision=f32", "model.quantization=q8-0"] {
+        let sets = ["--set", &base, "--set", set];
+        let told = desk.schliff(&[&["check", "job.toml", "--json"][..], &sets].concat());
+        let run = ["run", "job.toml", "--force", "--out", "out"];
+        let ended = desk.schliff(&[&run[..], &sets].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let summary = json_file(&desk.path("out/summary.json"));
+        let number = |value: &Value| value.as_f64().expect("bytes");
+        let foretold = number(&told.json()["memory_bytes_estimate"]);
+        let peak = number(&summary["peak_rss_bytes"]);
+        let off = (foretold / peak - 1.0).abs();
+        assert!(off < PEAK_TOLERANCE, "{set}: {foretold} against {peak}");
+    }
+}
+
+/// Weights of the tiny model's matrices.
+fn frozen_weights() -> u64 {
+    let attention = 32 * (64 + 2 * 32) + 64 * 32;
+    let feed_forward = 3 * 32 * 56;
+    2 * (attention + feed_forward) + 2 * 160 * 32
 }

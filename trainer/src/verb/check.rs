@@ -107,8 +107,12 @@ fn probe(
     Ok((tokens as f64 / f64::max(seconds, 1e-9), tokens))
 }
 
-/// Weights as loaded, moments and gradients, and the probe's activations scaled to the rows that
-/// are in flight at one time.
+/// Copies of all trained parameters that a run has at one time: masters, both moments and a gradient;
+/// and on the way to a checkpoint masters and moments again, the adapter's tensors and its file.
+const PARAMETER_COPIES: usize = 4 + 5;
+
+/// The base as it was loaded in the job's form, whatever is trained, and the probe's activations
+/// scaled to the rows that are in flight at one time.
 fn memory(open: &OpenJob<'_>, loaded: u64, activations: u64, probe_tokens: usize) -> u64 {
     let micro_batch = match open.job.training.batch {
         BatchSize::Tokens { micro_batch, .. } => micro_batch as u64,
@@ -117,6 +121,6 @@ fn memory(open: &OpenJob<'_>, loaded: u64, activations: u64, probe_tokens: usize
         }
     };
     let in_flight = micro_batch.clamp(1, 2 * PROBE_TOKENS as u64);
-    let parameters = 4 * (open.layout.len * size_of::<f32>()) as u64;
+    let parameters = (PARAMETER_COPIES * open.layout.len * size_of::<f32>()) as u64;
     loaded + parameters + activations * in_flight / (probe_tokens as u64).max(1)
 }

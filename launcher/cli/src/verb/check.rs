@@ -94,7 +94,7 @@ fn plan(result: &Value) -> String {
     text
 }
 
-/// `161.00 MiB in memory, as f32, quantised to q8-0`.
+/// `161 MiB in memory, as f32, quantised to q8-0`.
 fn frozen_base(fields: Fields<'_>) -> Option<String> {
     let bytes = fields.number("frozen_bytes").map(figures::bytes)?;
     let form = fields.text("base_held_as").unwrap_or("f32");
