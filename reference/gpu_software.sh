@@ -41,5 +41,5 @@ XDG_RUNTIME_DIR="$(mktemp -d)"
 export XDG_RUNTIME_DIR
 trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
 
-"$CARGO" test "${selected[@]}" --lib -- ops::agreement tensor:: --test-threads=1
+"$CARGO" test "${selected[@]}" --lib -- ops::agreement parity::devices::halves tensor:: --test-threads=1
 SCHLIFF_TEST_PROGRAMS="$(cd "$target/release" && pwd)" "$CARGO" test "${selected[@]}" --test gpu

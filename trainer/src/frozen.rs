@@ -91,14 +91,21 @@ impl Frozen {
         }
     }
 
-    /// The weight on `device`; only the host gains by a transposed copy, and only the host has
-    /// products with packed weights.
+    /// The weight on `device`, in halves where that has them and products want them; only the host
+    /// gains by a transposed copy, and only the host has products with blocks.
     pub(crate) fn moved_to(self, device: &Device) -> Self {
         if device.is_host() {
             return self;
         }
+        let rounding = match device.has(self.rounding) {
+            true => self.rounding,
+            false => Rounding::None,
+        };
         let weight = self.values(0..self.rows()).moved_to(device);
-        Self::plain(weight, false)
+        Self {
+            rounding,
+            ..Self::plain(weight.in_halves(rounding), false)
+        }
     }
 
     /// Where it lives.
@@ -118,7 +125,7 @@ impl Frozen {
         let bytes = match &self.held {
             Held::Plain(plain) => {
                 let copies = 1 + usize::from(plain.transposed.is_some());
-                plain.weight.rows() * plain.weight.cols() * size_of::<f32>() * copies
+                plain.weight.rows() * plain.weight.cols() * plain.weight.element_bytes() * copies
             }
             Held::Packed(rows) => rows.bytes(),
         };
@@ -202,10 +209,18 @@ impl Frozen {
         }
     }
 
+    /// The weight as a device holds it; nothing where the host holds it in a form of its own.
+    pub(crate) fn on_device(&self) -> Option<&Matrix> {
+        match &self.held {
+            Held::Plain(plain) if !self.device.is_host() => Some(&plain.weight),
+            Held::Plain(_) | Held::Packed(_) => None,
+        }
+    }
+
     /// The values of some rows as products see them.
     pub(crate) fn values(&self, range: Range<usize>) -> Matrix {
         match &self.held {
-            Held::Plain(plain) => plain.weight.row_view(range),
+            Held::Plain(plain) => plain.weight.row_view(range).in_full(),
             Held::Packed(rows) => Matrix::zeros(range.len(), rows.cols()).updated(|out| {
                 rows.decode(range, 0..rows.cols(), out);
                 self.rounding.apply(out);

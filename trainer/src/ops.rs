@@ -131,11 +131,11 @@ pub(crate) fn linear_weight_gradient(dy: &Columns<'_>, x: &Matrix, scale: f32) -
     })
 }
 
-/// `x` in the number format in which it enters a product; on the host alone, which is the only
-/// place that has another than its own.
+/// `x` with the values that it has in the number format in which it enters a product.
 pub(crate) fn rounded(x: &Matrix, rounding: Rounding) -> Matrix {
     match rounding {
         Rounding::None => x.clone(),
+        rounding if !x.is_on_host() => x.clone().in_halves(rounding).in_full(),
         rounding => x.clone().updated(|x| rounding.apply(x)),
     }
 }

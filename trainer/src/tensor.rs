@@ -1,7 +1,8 @@
 //! The one room that knows burn: a matrix on a device, and how its elements are reached.
 //!
 //! Rules: burn's names appear in this module and below it and nowhere else in the crate, so that
-//! an upgrade of burn touches one room. Data is `f32`, row-major and contiguous. On the host
+//! an upgrade of burn touches one room. Data is row-major, contiguous and `f32`, but for weights that a device holds in
+//! halves. On the host
 //! reading and updating elements copies nothing; elements of another device are fetched where
 //! somebody says so, and never by accident.
 
@@ -21,8 +22,9 @@ mod runtime;
 use std::ops::{Deref, Range};
 
 use burn_flex::{Flex, FlexTensor};
-use burn_tensor::{Tensor, TensorData};
+use burn_tensor::{DType, FloatDType, Tensor, TensorData};
 
+use crate::kernel::rounding::Rounding;
 use device::Device;
 
 /// A `[rows, cols]` matrix. Cloning shares the elements; updating a shared one copies it first.
@@ -96,12 +98,34 @@ impl Matrix {
         }
     }
 
+    /// The same values on their device in a half's format, for products to take; on the host, which
+    /// has its own way of holding halves, and without rounding the matrix as it is.
+    pub(crate) fn in_halves(self, rounding: Rounding) -> Self {
+        match half(rounding).filter(|_| !self.is_on_host()) {
+            None => self,
+            Some(format) => self.map(|tensor| tensor.cast(format)),
+        }
+    }
+
+    /// The same values in 32 bits.
+    pub(crate) fn in_full(self) -> Self {
+        match self.tensor.dtype() {
+            DType::F32 => self,
+            _ => self.map(|tensor| tensor.cast(FloatDType::F32)),
+        }
+    }
+
+    /// Bytes of an element.
+    pub(crate) fn element_bytes(&self) -> usize {
+        self.tensor.dtype().size()
+    }
+
     /// A copy of the elements, which waits for a device that is not the host.
     pub(crate) fn to_vec(&self) -> Vec<f32> {
         if self.is_on_host() {
             return self.elements().to_vec();
         }
-        failed::fetch(self.tensor.clone())
+        failed::fetch(self.clone().in_full().tensor)
     }
 
     /// The elements, to read.
@@ -185,6 +209,15 @@ impl Matrix {
             cols,
             device: self.device,
         }
+    }
+}
+
+/// What burn calls a half's format; none where nothing is rounded.
+fn half(rounding: Rounding) -> Option<FloatDType> {
+    match rounding {
+        Rounding::None => None,
+        Rounding::Bf16 => Some(FloatDType::BF16),
+        Rounding::F16 => Some(FloatDType::F16),
     }
 }
 

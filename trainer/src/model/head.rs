@@ -110,7 +110,8 @@ impl Head {
     }
 
     fn composed<R>(&self, work: impl FnOnce(compose::Head<'_>) -> R) -> R {
-        let weight = self.weight.values(0..self.weight.rows());
+        let values = || self.weight.values(0..self.weight.rows());
+        let weight = self.weight.on_device().cloned().unwrap_or_else(values);
         work(compose::Head {
             weight: &weight,
             softcap: self.softcap,

@@ -146,8 +146,8 @@ pub(crate) fn held_network(
         norm: reader.norm(FINAL_NORM.to_owned())?,
         logit_softcap: config.logit_softcap,
         is_tied: config.tie_embeddings,
-        // Another device has the values of this form, and 32-bit products with them.
-        rounding: match device.is_host() {
+        // A device without halves has the values of this form, and 32-bit products with them.
+        rounding: match device.has(holding.rounding()) {
             true => holding.rounding(),
             false => Rounding::None,
         },

@@ -1,14 +1,17 @@
 //! Whole steps on a device against the same steps on the host.
 
 use schliff_data::sample::Sample;
+use schliff_spec::job::Precision;
 use schliff_weights::adapter::AdapterConfig;
 
 use super::slopes::{Bowl, config, settings};
 use crate::model::batch::Leaf;
 use crate::model::decode::{Stop, generate};
+use crate::model::holding::Holding;
 use crate::model::projection::Context;
 use crate::tensor::device::Device;
 use crate::training::group::Group;
+use crate::training::loss_scale::LossScale;
 use crate::training::step::{State, StepSettings};
 
 /// Steps of a comparison.
@@ -60,6 +63,39 @@ fn agree(base: &str, config: &AdapterConfig, way: &StepSettings) {
         "{base}: {strayed} of {}",
         host_masters.len()
     );
+}
+
+/// Halves are held as halves, and train as the host's do. The device's products come back rounded to
+/// them, which the host's do not.
+#[test]
+fn halves_train_alike() {
+    let device = Device::under_test();
+    for precision in [Precision::Bf16Mixed, Precision::Fp16Mixed] {
+        let holding = Holding {
+            precision,
+            ..Holding::default()
+        };
+        if !device.has(holding.rounding()) {
+            eprintln!("SKIPPED: this device has no arithmetic for {holding}");
+            continue;
+        }
+        let run = |device: &Device| {
+            let bowl = Bowl::held(("tiny/llama", holding), device, &config());
+            let stepper = bowl.stepper(settings(0.0));
+            let scale = (precision == Precision::Fp16Mixed).then(LossScale::default);
+            let mut state = State::new(bowl.masters.clone(), scale);
+            let batch: Vec<Vec<&Sample>> = vec![bowl.samples.iter().collect()];
+            let mut step = || stepper.step(&mut state, &batch, &mut Group::alone());
+            let losses: Vec<f64> = (0..8).map(|_| step().expect("a step").loss).collect();
+            (losses, stepper.network.frozen_bytes())
+        };
+        let (host, device) = (run(&Device::host()), run(&device));
+        assert_eq!(host.1, device.1, "bytes of the base as {holding}");
+        for (a, b) in host.0.iter().zip(&device.0) {
+            let close = (a - b).abs() <= 1e-2 * a.abs();
+            assert!(close, "{holding}: {:?} against {:?}", host.0, device.0);
+        }
+    }
 }
 
 #[test]

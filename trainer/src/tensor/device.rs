@@ -10,6 +10,8 @@ use burn_tensor::{Device as BurnDevice, Tensor};
 use thiserror::Error;
 
 use super::failed::{fetch, reason};
+use super::half;
+use crate::kernel::rounding::Rounding;
 
 /// Names the device; the host where it is not set.
 const VARIABLE: &str = "SCHLIFF_DEVICE";
@@ -256,6 +258,13 @@ impl Device {
 
     pub(crate) fn is_host(&self) -> bool {
         self.other.is_none()
+    }
+
+    /// It has arithmetic in the format that values are rounded to; the host has all of them.
+    pub(crate) fn has(&self, rounding: Rounding) -> bool {
+        let supports = |(device, format): (&BurnDevice, _)| device.supports_dtype(format);
+        let asked = self.other().zip(half(rounding));
+        asked.is_none_or(supports)
     }
 
     /// The device once it has added two numbers: burn opens a device, loads libraries and compiles

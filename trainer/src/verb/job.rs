@@ -5,7 +5,7 @@ use schliff_data::plan::{Plan, Recipe};
 use schliff_data::sample::Sample;
 use schliff_data::tokenizer::Tokenizer;
 use schliff_spec::exit::ExitCode;
-use schliff_spec::job::{DataFormat, Job, Precision};
+use schliff_spec::job::{DataFormat, Job, Precision, Quantization};
 use schliff_weights::adapter::AdapterConfig;
 use schliff_weights::read_adapter;
 
@@ -140,10 +140,15 @@ impl<'a> OpenJob<'a> {
     /// The base in the form that the job asks for; so many ranks share this machine's memory.
     pub(super) fn network(&self, device: &Device, ranks_here: usize) -> Result<Network, Failure> {
         let holding = Holding::of(self.job);
-        if holding != Holding::default() && !device.is_host() {
-            let told = "training.precision and model.quantization are for the CPU so far";
+        if holding.quantization != Quantization::None && !device.is_host() {
+            let told = "model.quantization is for the CPU so far";
             return Err(Failure::words(ExitCode::Usage, told)
-                .hint("leave both out, or set SCHLIFF_DEVICE=flex"));
+                .hint("leave it out, or set SCHLIFF_DEVICE=flex"));
+        }
+        if !device.has(holding.rounding()) {
+            let told = format!("this device has no arithmetic for {holding}");
+            return Err(Failure::words(ExitCode::Usage, told)
+                .hint("set training.precision to fp16-mixed or f32, or set SCHLIFF_DEVICE=flex"));
         }
         let place = (device, ranks_here);
         held_network(&self.base.weights, self.positions(), holding, place).map_err(Failure::usage)

@@ -3,6 +3,7 @@
 use burn_tensor::{Int, Tensor};
 
 use super::CHUNK_ELEMENTS;
+use super::product::product;
 use crate::tensor::Matrix;
 use crate::tensor::indices::Indices;
 
@@ -61,7 +62,7 @@ impl Head<'_> {
             let chunk = self.chunk(hidden, labels, (start, rows));
             losses.push(chunk.losses());
             let d_logits = chunk.gradient(scale, self.softcap);
-            d_hidden.push(d_logits.clone().matmul(self.weight.tensor.clone()));
+            d_hidden.push(product(d_logits.clone(), self.weight.tensor.clone()));
             if wants_d_weight {
                 let hidden = hidden.tensor.clone().narrow(0, start, rows);
                 let share = d_logits.transpose().matmul(hidden);
@@ -99,7 +100,7 @@ impl Head<'_> {
     }
 
     fn capped_logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        let logits = hidden.matmul(self.weight.tensor.clone().transpose());
+        let logits = product(hidden, self.weight.tensor.clone().transpose());
         match self.softcap {
             None => logits,
             Some(cap) => logits.div_scalar(cap).tanh().mul_scalar(cap),

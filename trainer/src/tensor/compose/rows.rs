@@ -8,7 +8,8 @@ use crate::tensor::indices::Indices;
 
 /// Chosen rows, in the order of `indices`.
 pub(crate) fn gather(x: &Matrix, indices: &Indices) -> Matrix {
-    x.beside(x.tensor.clone().select(0, indices.on_device_of(x)))
+    let chosen = x.tensor.clone().select(0, indices.on_device_of(x));
+    x.beside(chosen).in_full()
 }
 
 /// A matrix of `rows` rows, nought but for the sums of those rows of `x` that `indices` sends
