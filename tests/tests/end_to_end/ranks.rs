@@ -9,7 +9,7 @@ use schliff_tests::running::{Running, signal};
 use schliff_tests::weed::Weed;
 
 /// Enough for ranks to be killed on their way.
-const STEPS: usize = 6_000;
+const STEPS: usize = 8_000;
 /// Ranks killed in one run.
 const KILLS: usize = 10;
 
@@ -62,7 +62,7 @@ fn ranks_that_are_killed_again_and_again_change_nothing() {
     for _ in 0..KILLS {
         // A step is done that none was killed at before, so that no wait grows; then any moment.
         run.wait_for(tells_step);
-        run.listen(Duration::from_millis(chance.below(100)));
+        run.listen(Duration::from_millis(chance.below(50)));
         let trainers = run.trainers();
         let victim = trainers[usize::try_from(chance.below(2)).expect("small")];
         assert!(signal("-KILL", victim), "no rank {victim}; seed {seed}");
