@@ -104,7 +104,7 @@ def measure(arguments: argparse.Namespace) -> Report:
 def main() -> int:
     """Runs the benchmark, prints the page and writes it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=4, help="runs without and with checkpoints")
+    parser.add_argument("--pairs", type=int, default=8, help="runs without and with checkpoints")
     parser.add_argument("--steps", type=int, default=16, help="optimizer steps of such a run")
     parser.add_argument("--rounds", type=int, default=2, help="rounds of commits")
     parser.add_argument("--commits", type=int, default=15, help="commits of a round")

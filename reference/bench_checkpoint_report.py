@@ -33,8 +33,8 @@ class Report:
         parts = [
             "# Checkpoints: Schliff beside torch's DCP and torchrun",
             "",
-            f"A state is {STATE}. The S3 server is SeaweedFS on the same machine and the same cores, at "
-            "the lowest priority, as it would be on another machine. Middle values, lowest to highest in "
+            f"A state is {STATE}. The S3 server is SeaweedFS on the same machine and the same cores, "
+            "in time that nobody else wants, as if it were on another machine. Middle values, lowest to highest in "
             "brackets. Made by `make bench-checkpoint`.",
             "",
             *[f"- {line}" for line in self._machine()],

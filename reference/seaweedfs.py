@@ -1,6 +1,6 @@
 """SeaweedFS as an S3 server on this machine, for as long as a benchmark needs it.
 
-It is started with the lowest priority and in the session of its caller, so that it yields to training
+It gets time that nobody else wants, and is in the session of its caller, so that it yields to training
 as a store on another machine would. Standard library only.
 """
 
@@ -99,7 +99,8 @@ class SeaweedFs:
         own = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "GOMEMLIMIT": "512MiB"}
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                ["nice", "-n", "19", str(self.program), "mini", f"-dir={data}", *FLAGS, *sockets, *ports],
+                ["chrt", "--idle", "0", str(self.program), "mini", f"-dir={data}"]
+                + [*FLAGS, *sockets, *ports],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
