@@ -8,11 +8,10 @@ machines for which no wheel is pinned nothing is printed, and the tests say that
 
 from __future__ import annotations
 
-import platform
 import sys
 from pathlib import Path
 
-from pinned_wheel import FetchError, Wheel, cache_dir, fetch_member
+from pinned_wheel import Wheel, cache_dir, fetch_member, print_path
 
 WHEEL = Wheel(
     name="nvidia-nccl-cu12",
@@ -28,18 +27,5 @@ def library_path() -> Path:
     return fetch_member(WHEEL, MEMBER, MEMBER_SHA256, cache_dir() / "tools" / f"nccl-{WHEEL.version}" / "libnccl.so.2")
 
 
-def main() -> int:
-    """Prints the path, or a message and 1."""
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        print("fetch_nccl.py: no wheel is pinned for this machine", file=sys.stderr)
-        return 0
-    try:
-        print(library_path())
-    except (FetchError, OSError) as error:
-        print(f"fetch_nccl.py: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_path(library_path))

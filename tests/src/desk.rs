@@ -68,6 +68,18 @@ impl Desk {
         end_of(self.command(args))
     }
 
+    /// What `schliff eval` says of a model on a file of tokens.
+    #[track_caller]
+    pub fn eval(&self, base: &Path, adapter: Option<&Path>, data: &Path) -> Value {
+        let mut args = vec!["eval".as_ref(), "--base".as_ref(), base.as_os_str()];
+        args.extend(["--data".as_ref(), data.as_os_str()]);
+        args.extend(["--format", "tokens", "--json"].map(AsRef::<std::ffi::OsStr>::as_ref));
+        if let Some(adapter) = adapter {
+            args.extend(["--adapter".as_ref(), adapter.as_os_str()]);
+        }
+        self.schliff(&args).json()
+    }
+
     /// `schliff` in the folder, not yet started.
     pub fn command<T: AsRef<std::ffi::OsStr>>(&self, args: &[T]) -> Command {
         let mut command = Command::new(programs().join("schliff"));

@@ -40,13 +40,7 @@ fn agrees(desk: &Desk, base: &Path, adapter: Option<&Path>, expected: &Value) {
             "case.jsonl",
             &format!(r#"{{"input_ids":{ids},"labels":{ids}}}"#),
         );
-        let mut args = vec!["eval".as_ref(), "--base".as_ref(), base.as_os_str()];
-        args.extend(["--data".as_ref(), data.as_os_str()]);
-        args.extend(["--format", "tokens", "--json"].map(AsRef::<std::ffi::OsStr>::as_ref));
-        if let Some(adapter) = adapter {
-            args.extend(["--adapter".as_ref(), adapter.as_os_str()]);
-        }
-        let result = desk.schliff(&args).json();
+        let result = desk.eval(base, adapter, &data);
         let (ours, theirs) = (number(&result["nll"]), number(&case["mean_nll"]));
         assert!(
             (ours - theirs).abs() <= NLL_TOLERANCE,

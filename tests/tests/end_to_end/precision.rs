@@ -63,10 +63,13 @@ fn a_run_in_half_precision_goes_on_with_the_scale_it_had() {
     let args = ["run", "job.toml", "--set", "training.precision=fp16-mixed"];
     let out = |name| [&args[..], &["--out", name]].concat();
     let mut run = Running::start(desk.command(&[&out("killed")[..], &["--ranks", "2"]].concat()));
-    run.wait_for(|line| line.starts_with("step "));
-    run.wait_for(|line| line.starts_with("step "));
-    let said = run.kill_tree();
     let store = desk.path("killed/checkpoints").display().to_string();
+    run.wait_for(|line| line.starts_with("step "));
+    // Commits lie behind the steps, more so on a busy machine.
+    while desk.schliff(&["checkpoints", &store]).code != Some(0) {
+        run.wait_for(|line| line.starts_with("step "));
+    }
+    let said = run.kill_tree();
     let resumed = desk.schliff(&["run", "--resume", &store, "--out", "resumed"]);
     assert_eq!(resumed.code, Some(0), "{said}\n{}", resumed.stderr);
     let ended = desk.schliff(&out("whole"));
@@ -86,13 +89,7 @@ fn a_run_in_half_precision_goes_on_with_the_scale_it_had() {
 /// Mean loss of the curves' data under a model.
 fn nll(desk: &Desk, base: &Path, adapter: Option<&Path>) -> f64 {
     let data = fixture("curves/data.jsonl");
-    let mut args = vec!["eval".as_ref(), "--base".as_ref(), base.as_os_str()];
-    args.extend(["--data".as_ref(), data.as_os_str()]);
-    args.extend(["--format", "tokens", "--json"].map(AsRef::<std::ffi::OsStr>::as_ref));
-    if let Some(adapter) = adapter {
-        args.extend(["--adapter".as_ref(), adapter.as_os_str()]);
-    }
-    let result = desk.schliff(&args).json();
+    let result = desk.eval(base, adapter, &data);
     result["nll"].as_f64().expect("a loss")
 }
 

@@ -6,9 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use schliff_spec::place::{CollectiveKind, Place, Rendezvous};
-
 use crate::rendezvous::{Secret, Server};
+use crate::self_test::place;
 use crate::{Collective, CollectiveError};
 
 /// Bytes of one read or write of a plain stream.
@@ -74,19 +73,7 @@ fn launch_in(
     let server = Server::start((LOOPBACK, 0).into(), secret)?;
     server.expect(1, ranks);
     let start = |rank| {
-        let place = Place {
-            rank,
-            world_size: ranks,
-            local_rank: rank,
-            local_world_size: ranks,
-            generation: 1,
-            collective: CollectiveKind::Tcp,
-            rendezvous: Some(Rendezvous {
-                address: server.address().to_string(),
-                listen: LOOPBACK,
-                secret_file: secret_file.to_owned(),
-            }),
-        };
+        let place = place(&server, secret_file, (rank, ranks));
         let mut child = Command::new(std::env::current_exe()?)
             .args(arguments)
             .stdin(Stdio::piped())

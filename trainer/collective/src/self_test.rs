@@ -69,6 +69,27 @@ pub(crate) fn in_threads_by<G, T: Send>(
     met
 }
 
+/// A rank's place in the first generation of a group that meets at `server`, all on this machine.
+pub(crate) fn place(
+    server: &Server,
+    secret_file: &Path,
+    (rank, world_size): (usize, usize),
+) -> Place {
+    Place {
+        rank,
+        world_size,
+        local_rank: rank,
+        local_world_size: world_size,
+        generation: 1,
+        collective: CollectiveKind::Tcp,
+        rendezvous: Some(Rendezvous {
+            address: server.address().to_string(),
+            listen: LOOPBACK,
+            secret_file: secret_file.to_owned(),
+        }),
+    }
+}
+
 fn meet<T: Send>(
     secret_file: &Path,
     world_size: usize,
@@ -81,22 +102,9 @@ fn meet<T: Send>(
     };
     let server = open().map_err(|error| failed(&error.to_string()))?;
     server.expect(1, world_size);
-    let place = |rank| Place {
-        rank,
-        world_size,
-        local_rank: rank,
-        local_world_size: world_size,
-        generation: 1,
-        collective: CollectiveKind::Tcp,
-        rendezvous: Some(Rendezvous {
-            address: server.address().to_string(),
-            listen: LOOPBACK,
-            secret_file: secret_file.to_owned(),
-        }),
-    };
     thread::scope(|scope| {
         let start = |rank| {
-            let place = place(rank);
+            let place = place(&server, secret_file, (rank, world_size));
             scope.spawn(move || as_rank(&place))
         };
         let ranks: Vec<_> = (0..world_size).map(start).collect();

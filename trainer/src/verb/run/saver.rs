@@ -1,8 +1,7 @@
 //! Checkpoints of a run: when one is due, how the state gets to the writer, and where a run begins.
 //!
-//! Taking one copies the state into memory that is used again;
-//! everything after that, encoding included, happens in the background, and only for states that no
-//! newer one overtakes.
+//! Taking one copies the state into memory that is used again; everything after that, encoding
+//! included, happens in the background, and only for states that no newer one overtakes.
 
 mod form;
 mod tally;

@@ -25,6 +25,7 @@ const ADAPTER_CONFIG: &str = "adapter_config";
 const MOMENTS: &str = "moments";
 /// The resolved job as JSON, as the trainer receives it.
 const JOB: &str = "job";
+
 /// What every checkpoint of a run shares.
 pub(super) struct Form {
     pub(super) layout: Layout,
