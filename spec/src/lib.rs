@@ -6,6 +6,7 @@
 pub mod event;
 pub mod exit;
 pub mod finding;
+pub mod id;
 pub mod job;
 pub mod load;
 pub mod origin;
