@@ -10,9 +10,38 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     (
         "schliff",
-        &["schliff-agent", "schliff-registry", "schliff-spec"],
+        &[
+            "schliff-agent",
+            "schliff-backend",
+            "schliff-coordinator",
+            "schliff-registry",
+            "schliff-scheduler",
+            "schliff-spec",
+            "schliff-wire",
+        ],
     ),
-    ("schliff-agent", &["schliff-collective", "schliff-spec"]),
+    (
+        "schliff-agent",
+        &["schliff-collective", "schliff-spec", "schliff-wire"],
+    ),
+    (
+        "schliff-coordinator",
+        &[
+            "schliff-backend",
+            "schliff-page",
+            "schliff-scheduler",
+            "schliff-spec",
+            "schliff-wire",
+        ],
+    ),
+    ("schliff-page", &["schliff-wire"]),
+    (
+        "schliff-sim",
+        &["schliff-backend", "schliff-scheduler", "schliff-spec"],
+    ),
+    ("schliff-backend", &["schliff-scheduler", "schliff-spec"]),
+    ("schliff-scheduler", &["schliff-spec"]),
+    ("schliff-wire", &[]),
     (
         "schliff-trainer",
         &[

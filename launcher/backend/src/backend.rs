@@ -1,0 +1,53 @@
+//! The seam to a batch system.
+
+use async_trait::async_trait;
+use schliff_scheduler::allocation::{AllocationId, Listing, StopHow};
+use schliff_scheduler::cluster::Terms;
+use schliff_spec::id::{ClusterName, SubmitKey};
+
+use crate::error::BackendError;
+use crate::launch::Launch;
+
+/// One cluster as it is reached.
+///
+/// All methods may be called at the same time and from any task. Dropping a call's future leaves the
+/// effect of the call open, as [`BackendError::Lost`] does.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// The cluster's name.
+    fn cluster(&self) -> &ClusterName;
+
+    /// What the brain has to know of it.
+    fn terms(&self) -> Terms;
+
+    /// One word for people, such as `local`.
+    fn kind(&self) -> &'static str;
+
+    /// Starts an allocation, or hands it to the queue. The same key again gives the same allocation
+    /// and starts nothing.
+    ///
+    /// # Errors
+    /// See [`BackendError`]; after `Lost` only a listing can tell.
+    async fn submit(&self, launch: &Launch) -> Result<AllocationId, BackendError>;
+
+    /// Everything that carries a submit key.
+    ///
+    /// # Errors
+    /// See [`BackendError`]; never because a single allocation cannot be read.
+    async fn observe(&self) -> Result<Listing, BackendError>;
+
+    /// Asks an allocation to end. One that has ended, or that nobody knows, is fine.
+    ///
+    /// # Errors
+    /// See [`BackendError`].
+    async fn stop(&self, key: SubmitKey, how: StopHow) -> Result<(), BackendError>;
+
+    /// Removes what is left of an ended allocation. One that is alive is left alone.
+    ///
+    /// # Errors
+    /// See [`BackendError`].
+    async fn forget(&self, key: SubmitKey) -> Result<(), BackendError>;
+
+    /// Calls made to the batch system since the start, and those of them that failed.
+    fn calls(&self) -> (u64, u64);
+}

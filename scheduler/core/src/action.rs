@@ -1,0 +1,92 @@
+//! What is to be done about the world, and what is known of it when that is decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use schliff_spec::id::{ClusterName, NodeName, Step, SubmitKey};
+
+use crate::allocation::{AllocationId, Listing, StopHow};
+use crate::ask::Ask;
+use crate::shape::Shape;
+use crate::time::Timestamp;
+
+/// The world, as last seen.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The newest listing of each cluster.
+    pub listings: BTreeMap<ClusterName, Arc<Listing>>,
+    /// Submits and stops that have not been answered yet.
+    pub in_flight: BTreeSet<SubmitKey>,
+    /// What was tried of attempts that no listing has shown yet, and of stops.
+    pub tries: BTreeMap<SubmitKey, Try>,
+}
+
+/// What was tried, last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Try {
+    /// The last submit.
+    pub submit: Option<SubmitTry>,
+    /// The last gentle stop.
+    pub gentle_at: Option<Timestamp>,
+    /// The last stop at once.
+    pub now_at: Option<Timestamp>,
+}
+
+/// A submit that was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubmitTry {
+    /// When it was answered, or given up.
+    pub ended_at: Timestamp,
+    /// The batch system may have it.
+    pub is_unknown: bool,
+    /// Tries so far.
+    pub count: u32,
+}
+
+/// One thing that is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Submit an attempt.
+    Submit(Box<Order>),
+    /// End an allocation.
+    Stop {
+        /// Where.
+        cluster: ClusterName,
+        /// The attempt that it was for.
+        key: SubmitKey,
+        /// The batch system's name for it.
+        allocation: AllocationId,
+        /// How.
+        how: StopHow,
+    },
+    /// An ended allocation was taken note of: its traces may go.
+    Forget {
+        /// Where.
+        cluster: ClusterName,
+        /// The attempt that it was for.
+        key: SubmitKey,
+        /// The batch system's name for it.
+        allocation: AllocationId,
+    },
+}
+
+/// What is submitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// The attempt.
+    pub key: SubmitKey,
+    /// Where.
+    pub cluster: ClusterName,
+    /// How much of it.
+    pub shape: Shape,
+    /// The nodes to take, where Schliff keeps the queue.
+    pub placement: Vec<NodeName>,
+    /// Nodes to avoid, where the batch system does.
+    pub avoid: Vec<NodeName>,
+    /// Wall time.
+    pub time_limit_ms: Option<u64>,
+    /// The newest committed checkpoint; training may go on from a newer one.
+    pub resume_from: Option<Step>,
+    /// What the job asks for.
+    pub ask: Arc<Ask>,
+}

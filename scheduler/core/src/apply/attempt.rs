@@ -1,0 +1,198 @@
+//! What facts do to a job's newest attempt.
+
+use std::collections::BTreeSet;
+
+use schliff_spec::id::{ClusterName, Generation, NodeName};
+
+use crate::ending::Ending;
+use crate::fact::{Fact, What};
+use crate::job::{Attempt, Job, Phase, Vitals};
+use crate::shape::Shape;
+use crate::time::Timestamp;
+
+/// What a live attempt holds: on which nodes, how much of each.
+pub(super) fn holds(job: &Job) -> Option<(ClusterName, Vec<NodeName>, Shape)> {
+    let live = job.live()?;
+    let nodes = live.held_nodes();
+    let some = !nodes.is_empty();
+    some.then(|| (live.cluster.clone(), nodes.to_vec(), live.shape))
+}
+
+/// Facts about an attempt; those about another than the newest change nothing.
+pub(super) fn change(job: &mut Job, fact: &Fact) {
+    let at = fact.at;
+    match &fact.what {
+        What::Planned { .. } => planned(job, fact),
+        What::Ended {
+            generation,
+            ending,
+            usage,
+            ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.ended = Some((ending.clone(), at));
+                job.used = job.used.plus(*usage);
+            }
+        }
+        What::Committed {
+            generation, step, ..
+        } => {
+            // Also of an attempt that has ended: the checkpoint is there.
+            if *generation <= job.generation && job.committed.is_none_or(|newest| newest < *step) {
+                job.committed = Some(*step);
+                job.failures = 0;
+            }
+        }
+        _ => alive(job, fact),
+    }
+}
+
+/// Facts about an attempt that is alive.
+fn alive(job: &mut Job, fact: &Fact) {
+    let at = fact.at;
+    match &fact.what {
+        What::Accepted {
+            generation,
+            allocation,
+            ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.allocation = Some(allocation.clone());
+            }
+        }
+        What::Granted {
+            generation,
+            nodes,
+            deadline,
+            ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.granted_at = Some(at);
+                attempt.nodes.clone_from(nodes);
+                attempt.vitals.heard_at = Some(at);
+                job.phase = Phase::Starting {
+                    joined: BTreeSet::new(),
+                    deadline: *deadline,
+                };
+            }
+        }
+        What::Joined {
+            generation, node, ..
+        } => {
+            if live(job, *generation).is_some()
+                && let Phase::Starting { joined, .. } = &mut job.phase
+            {
+                joined.insert(*node);
+            }
+        }
+        What::Started { generation, .. } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.running_at.get_or_insert(at);
+                job.phase = Phase::Running { since: at };
+            }
+        }
+        What::Spoke {
+            generation, words, ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.last_words.get_or_insert_with(|| words.clone());
+                attempt.vitals.heard_at = Some(at);
+            }
+        }
+        _ => vitals(job, fact),
+    }
+}
+
+/// Facts that are not kept.
+fn vitals(job: &mut Job, fact: &Fact) {
+    let at = fact.at;
+    match &fact.what {
+        What::Heard {
+            generation,
+            step,
+            steps,
+            ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                let vitals = &mut attempt.vitals;
+                vitals.heard_at = Some(at);
+                vitals.missing_since = None;
+                vitals.step = step.or(vitals.step);
+                vitals.steps = steps.or(vitals.steps);
+            }
+        }
+        What::Waiting {
+            generation,
+            why,
+            start_estimate,
+            ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.vitals.pending_why.clone_from(why);
+                attempt.vitals.start_estimate = *start_estimate;
+                attempt.vitals.missing_since = None;
+            }
+        }
+        What::Missed { generation, .. } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.vitals.missing_since.get_or_insert(at);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn planned(job: &mut Job, fact: &Fact) {
+    let What::Planned {
+        generation,
+        cluster,
+        shape,
+        placement,
+        time_limit_ms,
+        resume_from,
+        ..
+    } = &fact.what
+    else {
+        return;
+    };
+    if *generation <= job.generation {
+        return;
+    }
+    job.generation = *generation;
+    job.phase = Phase::Allocating;
+    job.attempts.push(Attempt {
+        generation: *generation,
+        cluster: cluster.clone(),
+        shape: *shape,
+        placement: placement.clone(),
+        time_limit_ms: *time_limit_ms,
+        planned_at: fact.at,
+        resume_from: *resume_from,
+        allocation: None,
+        granted_at: None,
+        nodes: Vec::new(),
+        running_at: None,
+        ended: None,
+        last_words: None,
+        vitals: Vitals::default(),
+    });
+}
+
+/// The newest attempt, if it is this one and alive.
+fn live(job: &mut Job, generation: Generation) -> Option<&mut Attempt> {
+    let newest = job.attempts.last_mut()?;
+    (newest.generation == generation && newest.ended.is_none()).then_some(newest)
+}
+
+impl Attempt {
+    /// How it ended.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ended.as_ref().map(|(ending, _)| ending)
+    }
+
+    /// When it was last heard, or could have been first.
+    pub fn heard_at(&self) -> Timestamp {
+        let first = self.granted_at.unwrap_or(self.planned_at);
+        self.vitals.heard_at.unwrap_or(first)
+    }
+}

@@ -1,0 +1,80 @@
+//! A cluster as far as the brain knows it: what it holds, and which nodes are avoided.
+
+use std::collections::BTreeMap;
+
+use schliff_spec::id::{ClusterName, NodeName};
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Where jobs can run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// Its name.
+    pub name: ClusterName,
+    /// What its profile says.
+    pub terms: Terms,
+    /// Its nodes by name, as last observed. Not kept in the journal.
+    pub nodes: BTreeMap<NodeName, Node>,
+    /// Failures blamed on nodes.
+    pub strikes: BTreeMap<NodeName, Strikes>,
+    /// When it was last observed; `None` before the first time. Not kept in the journal.
+    pub observed_at: Option<Timestamp>,
+}
+
+/// What a cluster's profile says to the brain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Who keeps the queue.
+    pub queue: Queue,
+    /// The longest wall time of an allocation.
+    pub max_time_ms: Option<u64>,
+    /// Allocations that may wait in the batch system at a time.
+    pub max_waiting: Option<u32>,
+}
+
+/// Who decides what runs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Queue {
+    /// Schliff: a job is submitted once its nodes are free, to nodes that it chose.
+    Ours,
+    /// The batch system: jobs are submitted and wait there.
+    Theirs,
+}
+
+/// One node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// It can run something.
+    pub is_up: bool,
+    /// GPUs in all.
+    pub gpus: u32,
+    /// Cores in all.
+    pub cpus: u32,
+    /// GPUs that live attempts hold.
+    pub gpus_held: u32,
+    /// Cores that live attempts hold.
+    pub cpus_held: u32,
+}
+
+impl Node {
+    /// GPUs that nobody holds.
+    pub fn gpus_free(&self) -> u32 {
+        self.gpus.saturating_sub(self.gpus_held)
+    }
+
+    /// Cores that nobody holds.
+    pub fn cpus_free(&self) -> u32 {
+        self.cpus.saturating_sub(self.cpus_held)
+    }
+}
+
+/// Failures blamed on a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strikes {
+    /// How many, of late.
+    pub count: u32,
+    /// The last one.
+    pub last_at: Timestamp,
+}

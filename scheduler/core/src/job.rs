@@ -1,0 +1,263 @@
+//! A job, its attempts, and what it is doing.
+//!
+//! Rules (checked by [`crate::invariant`]): a generation only grows; `Done` is final; at most the
+//! last attempt is alive. Absent on purpose: how anything is brought about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use schliff_spec::id::{ClusterName, Generation, JobId, NodeName, Step, SubmitKey};
+
+use crate::allocation::AllocationId;
+use crate::ask::{After, Ask, Sweep};
+use crate::ending::{Ending, Outcome};
+use crate::shape::{Shape, Usage};
+use crate::time::Timestamp;
+
+/// What a user asked for, and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its number.
+    pub id: JobId,
+    /// Who submitted it.
+    pub owner: String,
+    /// What it asks for.
+    pub ask: Arc<Ask>,
+    /// Alone, a sweep, or a part of one.
+    pub role: Role,
+    /// Jobs that must end first.
+    pub after: Vec<After>,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// What it is doing.
+    pub phase: Phase,
+    /// That of its newest attempt; 0 before the first.
+    pub generation: Generation,
+    /// All of them, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// The newest step that training can go on from.
+    pub committed: Option<Step>,
+    /// Held-out losses by step.
+    pub measures: BTreeMap<Step, f64>,
+    /// It is to stop.
+    pub stop: Option<Stop>,
+    /// Failed attempts since steps were gained.
+    pub failures: u32,
+    /// By its ended attempts.
+    pub used: Usage,
+}
+
+impl Job {
+    /// Its attempt at work, if it has one.
+    pub fn live(&self) -> Option<&Attempt> {
+        self.attempts
+            .last()
+            .filter(|attempt| attempt.ended.is_none())
+    }
+
+    /// The key of its newest attempt.
+    pub fn key(&self) -> SubmitKey {
+        SubmitKey {
+            job: self.id,
+            generation: self.generation,
+        }
+    }
+
+    /// It has ended for good.
+    pub fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Done { .. })
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.phase {
+            Phase::Done { outcome, .. } => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// What it has used until `now`.
+    pub fn used_until(&self, now: Timestamp) -> Usage {
+        let live = self.live().map(|attempt| attempt.usage(now));
+        self.used.plus(live.unwrap_or_default())
+    }
+}
+
+/// Alone, a sweep, or a part of one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Role {
+    /// One training.
+    Single,
+    /// A set of trainings; has no attempts itself.
+    Sweep {
+        /// How its trials are run.
+        sweep: Sweep,
+        /// They.
+        trials: Vec<JobId>,
+    },
+    /// One of a sweep's.
+    Trial {
+        /// The sweep.
+        parent: JobId,
+        /// Its values.
+        label: String,
+        /// Rungs that it has passed.
+        rung: u32,
+        /// It waits for the other trials of its rung.
+        is_paused: bool,
+    },
+}
+
+/// What a job is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// It waits; [`crate::explain`] says what for. A sweep is in it until all trials have ended.
+    Queued,
+    /// An allocation is asked for, or waits in the batch system.
+    Allocating,
+    /// The allocation is granted; agents and ranks come together.
+    Starting {
+        /// Numbers of the nodes whose agents have come.
+        joined: BTreeSet<u32>,
+        /// When they must have.
+        deadline: Timestamp,
+    },
+    /// It trains.
+    Running {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// An attempt failed; the next one waits a while.
+    Recovering {
+        /// How it failed.
+        cause: Ending,
+        /// When the next may begin.
+        not_before: Timestamp,
+    },
+    /// It has ended.
+    Done {
+        /// How.
+        outcome: Outcome,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// One allocation's worth of work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// Its number.
+    pub generation: Generation,
+    /// Where.
+    pub cluster: ClusterName,
+    /// How much of it.
+    pub shape: Shape,
+    /// The nodes that were chosen for it, on clusters whose queue Schliff keeps.
+    pub placement: Vec<NodeName>,
+    /// Wall time of this allocation.
+    pub time_limit_ms: Option<u64>,
+    /// When it was decided on.
+    pub planned_at: Timestamp,
+    /// What it went on from.
+    pub resume_from: Option<Step>,
+    /// The batch system's name for it, once it is known.
+    pub allocation: Option<AllocationId>,
+    /// When its nodes were granted.
+    pub granted_at: Option<Timestamp>,
+    /// Its nodes.
+    pub nodes: Vec<NodeName>,
+    /// When its ranks began to train.
+    pub running_at: Option<Timestamp>,
+    /// How it ended, and when.
+    pub ended: Option<(Ending, Timestamp)>,
+    /// The agent's last words, which may come before the allocation's end.
+    pub last_words: Option<LastWords>,
+    /// Not kept in the journal.
+    pub vitals: Vitals,
+}
+
+impl Attempt {
+    /// What it has used until `now`.
+    pub fn usage(&self, now: Timestamp) -> Usage {
+        let end = self.ended.as_ref().map_or(now, |(_, at)| *at);
+        let span_ms = self.granted_at.map_or(0, |granted| end.since(granted));
+        self.shape.usage(span_ms)
+    }
+
+    /// The nodes that it holds, as far as they are known.
+    pub fn held_nodes(&self) -> &[NodeName] {
+        if self.nodes.is_empty() {
+            &self.placement
+        } else {
+            &self.nodes
+        }
+    }
+}
+
+/// What an agent said at its end.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LastWords {
+    /// Its exit code.
+    pub exit_code: i32,
+    /// What failed, in words; empty where nothing did.
+    pub error: String,
+    /// The node of the culprit, where one is known.
+    pub culprit: Option<NodeName>,
+}
+
+/// What is known of an attempt for the moment: it is lost with the coordinator and heard anew.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Vitals {
+    /// When any of its agents, or the batch system, last told of it.
+    pub heard_at: Option<Timestamp>,
+    /// Since when complete listings lack it.
+    pub missing_since: Option<Timestamp>,
+    /// Steps done.
+    pub step: Option<Step>,
+    /// Steps in all.
+    pub steps: Option<Step>,
+    /// Why it waits in the batch system.
+    pub pending_why: String,
+    /// When it may start, by the batch system's estimate.
+    pub start_estimate: Option<Timestamp>,
+}
+
+/// A job is to stop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stop {
+    /// What for.
+    pub why: StopWhy,
+    /// Since when.
+    pub since: Timestamp,
+    /// Without a checkpoint.
+    pub is_now: bool,
+}
+
+/// What a job is stopped for.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "stop", rename_all = "kebab-case")]
+pub enum StopWhy {
+    /// A user cancelled it.
+    Cancelled {
+        /// Who.
+        by: String,
+        /// Why; may be empty.
+        why: String,
+    },
+    /// Its budget is spent.
+    BudgetSpent,
+    /// A trial that has reached its rung.
+    AtRung,
+    /// A trial that was not among the best of its rung.
+    Pruned {
+        /// Its place among them, from 1.
+        place: u32,
+        /// Trials that were compared.
+        of: u32,
+    },
+    /// This attempt failed and its allocation must go.
+    Failed {
+        /// How it failed.
+        ending: Ending,
+    },
+}

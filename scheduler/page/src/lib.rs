@@ -1,0 +1,1 @@
+//! The status page: templates, live updates, and what they are served with.
