@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn every_documented_code_is_one_of_ours_and_no_other() {
-        let ours: Vec<_> = (-1..=256).filter(|code| ExitCode::of(*code).is_some()).collect();
+        let ours: Vec<_> = (-1..=256)
+            .filter(|code| ExitCode::of(*code).is_some())
+            .collect();
         assert_eq!(ours, [0, 1, 2, 3, 4, 5, 70, 75, 76, 130]);
         let readme = include_str!("../../README.md");
         for code in ours {
