@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 unexport CARGO_BUILD_TARGET
 
 SCHLIFF := target/release/schliff
-QUICKSTART_JOB := configs/quickstart/job.toml
+QUICKSTART_JOB := configs/jobs/quickstart.toml
 # Features that the default build leaves out.
 FEATURES := wgpu cuda nccl mpi
 # The whole workspace once more, so that every crate below is compiled with the same features.

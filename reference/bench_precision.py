@@ -104,7 +104,7 @@ def main() -> int:
     parser.add_argument("--forms", nargs="+", choices=list(FORMS), default=list(FORMS))
     parser.add_argument("--steps", type=int, help="optimizer steps; the job's own by default")
     parser.add_argument("--programs", type=Path, default=ROOT / "target" / "release")
-    parser.add_argument("--job", type=Path, default=ROOT / "configs/quickstart/job.toml")
+    parser.add_argument("--job", type=Path, default=ROOT / "configs/jobs/quickstart.toml")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/benchmarks/precision.md")
     parser.add_argument("--json", type=Path, default=cache_dir() / "bench/precision.json")
     arguments = parser.parse_args()

@@ -28,7 +28,7 @@ model="$("$PYTHON" reference/fetch_smollm2.py --link quickstart/smollm2-135m-ins
 job="quickstart/gpu-check/job.toml"
 mkdir -p "$(dirname "$job")"
 sed 's/^epochs = .*/steps = 20/; s/^exact_match_samples = .*/exact_match_samples = 0/' \
-  configs/quickstart/job.toml >"$job"
+  configs/jobs/quickstart.toml >"$job"
 
 row() { printf '%-44s %s\n' "$1" "$2"; }
 

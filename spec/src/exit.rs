@@ -9,6 +9,12 @@ pub enum ExitCode {
     JobFailed,
     /// Usage or spec: the user must change a file or a flag.
     Usage,
+    /// No coordinator answers where one was expected.
+    Unreachable,
+    /// The back-end (a batch system, an orchestrator, this machine) refused the job.
+    Refused,
+    /// Gave up waiting: what was waited for may still come about.
+    GaveUp,
     /// A defect in Schliff.
     Bug,
     /// Stopped at a step boundary as asked, all committed; the same command with `--resume` goes on.
@@ -26,6 +32,9 @@ impl ExitCode {
             Self::Ok => 0,
             Self::JobFailed => 1,
             Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Refused => 4,
+            Self::GaveUp => 5,
             Self::Bug => 70,
             // EX_TEMPFAIL: try again later.
             Self::MoreToDo => 75,
@@ -40,11 +49,32 @@ impl ExitCode {
             Self::Ok,
             Self::JobFailed,
             Self::Usage,
+            Self::Unreachable,
+            Self::Refused,
+            Self::GaveUp,
             Self::Bug,
             Self::MoreToDo,
             Self::GroupLost,
             Self::Interrupted,
         ];
         all.into_iter().find(|exit| exit.code() == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_code_is_one_of_ours_and_no_other() {
+        let ours: Vec<_> = (-1..=256)
+            .filter(|code| ExitCode::of(*code).is_some())
+            .collect();
+        assert_eq!(ours, [0, 1, 2, 3, 4, 5, 70, 75, 76, 130]);
+        let readme = include_str!("../../README.md");
+        for code in ours {
+            assert_eq!(ExitCode::of(code).map(ExitCode::code), Some(code));
+            assert!(readme.contains(&format!("\n| {code} | ")), "{code}");
+        }
     }
 }

@@ -21,6 +21,12 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// What a file of that path names.
+    pub(crate) fn beside(path: &Path, check: bool) -> Self {
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self { folder, check }
+    }
+
     /// An existing file.
     pub(crate) fn file(&self, node: &Node) -> Result<PathBuf, Fault> {
         let path = self.find(node, written(node, "the path of a file")?)?;

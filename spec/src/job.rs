@@ -9,6 +9,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod scheduling;
+mod sweep;
+
+pub use scheduling::Scheduling;
+pub use sweep::{Candidates, Parameter, Scale, Sweep, SweepMethod, SweepValue};
+
 /// One fine-tuning job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -27,6 +33,9 @@ pub struct Job {
     /// What it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// What a coordinator does with it; without effect on the adapter.
+    #[serde(default, skip_serializing_if = "Scheduling::is_default")]
+    pub scheduling: Scheduling,
     /// Where its state is kept.
     pub checkpoint: Checkpoint,
     /// What becomes of its adapter; read and checked, without effect yet.
@@ -35,6 +44,9 @@ pub struct Job {
     /// What its records say of the data; read and checked, without effect yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governance: Option<Governance>,
+    /// The search that this job is the pattern of; absent in each job of the search itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Sweep>,
 }
 
 impl Job {
@@ -53,6 +65,9 @@ impl Job {
         let files = self.data.train.iter_mut().chain(&mut self.data.eval);
         for path in single.into_iter().flatten().chain(files) {
             *path = std::path::absolute(&*path)?;
+        }
+        if let Some(sweep) = &mut self.sweep {
+            sweep.make_paths_absolute()?;
         }
         Ok(self)
     }
@@ -331,8 +346,12 @@ pub struct Evaluation {
 pub struct Resources {
     /// Machines.
     pub nodes: Option<usize>,
+    /// Machines that it can do with: `nodes`, halved as often as that is not less than this.
+    pub min_nodes: Option<usize>,
     /// GPUs on each of them.
     pub gpus_per_node: Option<usize>,
+    /// Cores on each of them.
+    pub cpus_per_node: Option<usize>,
     /// Wall time asked for.
     pub time_s: Option<u64>,
 }

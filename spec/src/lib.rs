@@ -3,6 +3,7 @@
 //! Rules: everything outside this crate sees only validated values ([`job::Job`]); problems in a
 //! file are collected, never reported one at a time. Absent on purpose: async, tensors, clocks.
 
+pub mod cluster;
 pub mod event;
 pub mod exit;
 pub mod finding;
@@ -15,6 +16,7 @@ pub mod problem;
 pub mod request;
 pub mod resolved;
 pub mod schema;
+pub mod sweep;
 pub mod world;
 
 mod files;
@@ -25,3 +27,5 @@ mod read;
 mod report;
 mod set;
 mod settings;
+mod source;
+mod written;

@@ -1,24 +1,25 @@
 //! Reads a job file.
 //!
-//! TOML and YAML become one tree ([`crate::node`]), the layers are put on top of each other and
+//! TOML and YAML become one tree ([`crate::source`]), the layers are put on top of each other and
 //! each value is checked ([`crate::settings`]), and the whole becomes a [`Job`] ([`crate::read`]).
 //! Every problem found on the way is collected and handed out at once.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use crate::files::Files;
 use crate::job::Job;
-use crate::node::{Data, Node, toml_document, yaml_document};
+use crate::node::{Data, Entry, Node};
 use crate::origin::{Origin, Place};
 use crate::problem::{Fault, Problem, Problems};
 use crate::read;
 use crate::report::Report;
 use crate::resolved::{Resolved, resolved_keys};
-use crate::set::read_set;
+use crate::schema::JOB;
+use crate::set::{Override, read_set};
 use crate::settings::{Settings, settle};
+use crate::source;
+use crate::sweep::{self, Trial};
 
 /// Largest job file; real ones have a few kilobytes.
 pub const LARGEST_FILE_BYTES: u64 = 1 << 20;
@@ -89,124 +90,146 @@ pub fn load(path: &Path, sets: &[String]) -> Result<LoadedJob, Problems> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(path: &Path, sets: &[String], options: Options) -> Result<LoadedJob, Problems> {
+    finish(path, |report| {
+        let root = source::file(path, &JOB, report);
+        let layers = Layers::new(root, sets, report)?;
+        read_job(layers, &Files::beside(path, options.check_files), report)
+    })
+}
+
+/// As [`load_with`], from the text of a file of that name: `job.toml`, `job.yaml`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(
+    text: &str,
+    file_name: &str,
+    sets: &[String],
+    options: Options,
+) -> Result<LoadedJob, Problems> {
+    let path = Path::new(file_name);
+    finish(path, |report| {
+        let root = source::text(text, path, &JOB, report);
+        let layers = Layers::new(root, sets, report)?;
+        read_job(layers, &Files::beside(path, options.check_files), report)
+    })
+}
+
+/// One job of the search that the text of a TOML file describes; files are not looked for.
+pub(crate) fn load_trial(text: &str, sets: &[String]) -> Result<LoadedJob, Problems> {
+    let path = Path::new("job.toml");
+    finish(path, |report| {
+        let root = source::text(text, path, &JOB, report);
+        let mut layers = Layers::new(root, sets, report)?;
+        layers.remove_sweep();
+        read_job(layers, &Files::beside(path, false), report)
+    })
+}
+
+fn finish(
+    path: &Path,
+    read: impl FnOnce(&mut Report) -> Option<(Job, Settings)>,
+) -> Result<LoadedJob, Problems> {
     let mut report = Report::new(path);
-    let job = read_job(path, sets, options, &mut report);
-    if job.is_none() && !report.has_errors() {
+    let read = read(&mut report);
+    if read.is_none() && !report.has_errors() {
         let message = "this job could not be read, for a reason that escaped the checks";
         let hint = "this is a defect in schliff; please report it with the job file";
         report.add(&Place::START, "", Fault::new(message).hint(hint));
     }
     let warnings = report.finish()?;
-    let (job, origins) = job.ok_or_else(|| Problems::new(Vec::new()))?;
+    let (job, settings) = read.ok_or_else(|| Problems::new(Vec::new()))?;
     Ok(LoadedJob {
         job,
-        origins,
+        origins: Origins::of(&settings, path),
         warnings,
     })
 }
 
-fn read_job(
-    path: &Path,
-    sets: &[String],
-    options: Options,
-    report: &mut Report,
-) -> Option<(Job, Origins)> {
-    let root = read_tree(path, report);
-    let overrides: Vec<_> = sets
-        .iter()
-        .filter_map(|set| read_set(set, report))
-        .collect();
-    let files = Files {
-        folder: path.parent().unwrap_or(Path::new("")).to_owned(),
-        check: options.check_files,
-    };
-    let settings = settle(root?, overrides, &files, report);
-    let job = read::job(&settings, report)?;
-    Some((job, Origins::of(&settings, path)))
+/// What was written down: the file, and on top of it the `--set`s.
+#[derive(Clone)]
+struct Layers {
+    root: Node,
+    overrides: Vec<Override>,
 }
 
-/// The notations that a job file can have.
-#[derive(Clone, Copy)]
-enum Notation {
-    Toml,
-    Yaml,
-}
-
-fn read_tree(path: &Path, report: &mut Report) -> Option<Node> {
-    let (notation, text) = match notation(path).and_then(|n| Ok((n, read_text(path)?))) {
-        Ok(read) => read,
-        Err((place, fault)) => {
-            report.add(&place, "", fault);
-            return None;
-        }
-    };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let root = match notation {
-        Notation::Toml => toml_document(text, report),
-        Notation::Yaml => yaml_document(text, report),
-    };
-    let is_empty = match &root {
-        Some(root) => matches!(&root.data, Data::Null) || root.data == Data::Table(Vec::new()),
-        None => !report.has_errors(),
-    };
-    if is_empty {
-        let fault = Fault::new("the file is empty")
-            .expected("a job: a name and the sections model, data and others")
-            .hint("configs/jobs has examples, docs/job-file.md all keys");
-        report.add(&Place::START, "", fault);
-        return None;
-    }
-    root
-}
-
-type Unreadable = (Place, Fault);
-
-fn notation(path: &Path) -> Result<Notation, Unreadable> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    match extension.to_ascii_lowercase().as_str() {
-        "toml" => Ok(Notation::Toml),
-        "yaml" | "yml" => Ok(Notation::Yaml),
-        _ => {
-            let fault = Fault::new("this is not the name of a job file");
-            Err((
-                Place::Default,
-                fault.expected("a name that ends in .toml, .yaml or .yml"),
-            ))
-        }
-    }
-}
-
-fn read_text(path: &Path) -> Result<String, Unreadable> {
-    let unreadable = |error: std::io::Error| {
-        let fault = Fault::new(format!("cannot read the job file: {error}"));
-        (Place::Default, fault)
-    };
-    if path.is_dir() {
-        let fault = Fault::new("this is a folder, not a job file");
-        return Err((Place::Default, fault));
-    }
-    let file = File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE_BYTES {
-        let message = format!("larger than {LARGEST_FILE_BYTES} bytes, so hardly a job file");
-        return Err((Place::Default, Fault::new(message)));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line_start = valid
+impl Layers {
+    /// Reads the sets even where there is no file, for their problems.
+    fn new(root: Option<Node>, sets: &[String], report: &mut Report) -> Option<Self> {
+        let overrides: Vec<_> = sets
             .iter()
-            .rposition(|&b| b == b'\n')
-            .map_or(0, |at| at + 1);
-        let place = Place::At {
-            line: 1 + valid.iter().filter(|&&b| b == b'\n').count(),
-            column: 1 + String::from_utf8_lossy(&valid[line_start..])
-                .chars()
-                .count(),
-        };
-        let fault = Fault::new("the file is not UTF-8 text");
-        (place, fault.hint("save it as UTF-8"))
-    })
+            .filter_map(|set| read_set(set, report))
+            .collect();
+        let root = root?;
+        Some(Self { root, overrides })
+    }
+
+    fn has_sweep(&self) -> bool {
+        let in_file =
+            matches!(&self.root.data, Data::Table(entries) if entries.iter().any(is_sweep));
+        in_file || self.overrides.iter().any(sets_sweep)
+    }
+
+    /// Leaves what each job of the search has in common.
+    fn remove_sweep(&mut self) {
+        if let Data::Table(entries) = &mut self.root.data {
+            entries.retain(|entry| !is_sweep(entry));
+        }
+        self.overrides.retain(|one| !sets_sweep(one));
+    }
+}
+
+fn is_sweep(entry: &Entry) -> bool {
+    entry.key == "sweep"
+}
+
+fn sets_sweep(one: &Override) -> bool {
+    one.path.starts_with("sweep.")
+}
+
+fn read_job(layers: Layers, files: &Files, report: &mut Report) -> Option<(Job, Settings)> {
+    let pattern = layers.has_sweep().then(|| layers.clone());
+    let settings = settle(&JOB, layers.root, layers.overrides, files, report);
+    let job = read::job(&settings, report)?;
+    if let Some(mut pattern) = pattern.filter(|_| !report.has_errors()) {
+        pattern.remove_sweep();
+        check_trials(&job, &settings, &pattern, report);
+    }
+    Some((job, settings))
+}
+
+/// Reports trials whose values cannot be together, so that a search does not fail half-way.
+fn check_trials(job: &Job, settings: &Settings, pattern: &Layers, report: &mut Report) {
+    /// The first few show what is wrong with all.
+    const MOST_TOLD: usize = 3;
+    let key = "sweep.parameters";
+    let place = settings.get(key).map_or(&Place::START, |it| &it.place);
+    let faults = sweep::children(job)
+        .into_iter()
+        .filter_map(|trial| Some((trial_problem(&trial, pattern)?, trial)));
+    for (problem, trial) in faults.take(MOST_TOLD) {
+        let at = problem.key.map_or(String::new(), |key| format!("{key}: "));
+        let message = format!(
+            "the trial {} cannot be: {at}{}",
+            trial.label, problem.message
+        );
+        let mut fault = Fault::new(message).hint_if_some(problem.hint);
+        fault.expected = problem.expected;
+        report.add(place, key, fault);
+    }
+}
+
+/// The first thing that is wrong with a trial. Its files were looked for with the search.
+fn trial_problem(trial: &Trial, pattern: &Layers) -> Option<Problem> {
+    let path = Path::new("");
+    let mut report = Report::new(path);
+    let mut overrides = pattern.overrides.clone();
+    for set in &trial.sets {
+        overrides.extend(read_set(set, &mut report));
+    }
+    let files = Files::beside(path, false);
+    let settings = settle(&JOB, pattern.root.clone(), overrides, &files, &mut report);
+    read::job(&settings, &mut report);
+    let problems = report.finish().err()?;
+    problems.iter().next().cloned()
 }

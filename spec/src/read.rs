@@ -5,10 +5,10 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::form::Value;
+use crate::form::{Placed, Value};
 use crate::job::{
     Adapter, BaseModel, Checkpoint, CheckpointEvery, Data, DataFormat, Evaluation, Governance, Job,
-    JobResult, LossOn, Model, Resources, Targets,
+    JobResult, LossOn, Model, Resources, Scheduling, Targets,
 };
 use crate::origin::Place;
 use crate::problem::Fault;
@@ -19,6 +19,7 @@ use crate::world;
 /// Time between two checkpoints where nothing is said.
 const CHECKPOINT_EVERY_S: u64 = 120;
 
+mod sweep;
 mod training;
 
 /// Reads everything.
@@ -33,6 +34,8 @@ pub(crate) fn job(settings: &Settings, report: &mut Report) -> Option<Job> {
     let checkpoint = reader.checkpoint();
     let result = reader.later("result", Reader::result);
     let governance = reader.later("governance", Reader::governance);
+    let scheduling = reader.scheduling();
+    let sweep = reader.sweep();
     Some(Job {
         name: reader.text("name")?,
         model: model?,
@@ -41,9 +44,11 @@ pub(crate) fn job(settings: &Settings, report: &mut Report) -> Option<Job> {
         training: training?,
         evaluation: evaluation?,
         resources,
+        scheduling: scheduling?,
         checkpoint: checkpoint?,
         result,
         governance,
+        sweep,
     })
 }
 
@@ -75,6 +80,8 @@ impl Reader<'_> {
     getter!(base, Base, BaseModel);
     getter!(path, Path, std::path::PathBuf);
     getter!(paths, Paths, Vec<std::path::PathBuf>);
+    getter!(steps, Steps, Vec<usize>);
+    getter!(parameters, Parameters, Vec<Placed>);
     getter!(wholes, Wholes, std::collections::BTreeMap<String, usize>);
     getter!(numbers, Numbers, std::collections::BTreeMap<String, f64>);
 
@@ -233,17 +240,37 @@ impl Reader<'_> {
         self.settings.section_place("resources")?;
         let resources = Resources {
             nodes: self.whole("resources.nodes"),
+            min_nodes: self.whole("resources.min_nodes"),
             gpus_per_node: self.whole("resources.gpus_per_node"),
+            cpus_per_node: self.whole("resources.cpus_per_node"),
             time_s: self.seconds("resources.time"),
         };
         if let Err(error) = world::power_of_two(resources.ranks()) {
             self.refuse("resources", Fault::new(error.to_string()));
+        }
+        let nodes = resources.nodes.unwrap_or(1);
+        if let Some(least) = resources.min_nodes.filter(|least| *least > nodes) {
+            let fault = Fault::new(format!("{least} is more than nodes = {nodes}"));
+            self.refuse(
+                "resources.min_nodes",
+                fault.expected(format!("at most {nodes}")),
+            );
         }
         if resources.time_s.is_some() {
             let message = "no effect where the job runs on this machine";
             self.warn("resources.time", Fault::new(message));
         }
         Some(resources)
+    }
+
+    fn scheduling(&self) -> Option<Scheduling> {
+        Some(Scheduling {
+            cluster: self.text("scheduling.cluster"),
+            priority: u8::try_from(self.whole_u64("scheduling.priority")?).ok()?,
+            retries: u32::try_from(self.whole_u64("scheduling.retries")?).ok()?,
+            budget_gpu_hours: self.number("scheduling.budget_gpu_hours"),
+            budget_core_hours: self.number("scheduling.budget_core_hours"),
+        })
     }
 
     fn checkpoint(&mut self) -> Option<Checkpoint> {

@@ -1,16 +1,17 @@
 //! Writes a job down with every value spelled out.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::job::{
-    Adapter, BaseModel, BatchSize, Checkpoint, CheckpointEvery, Data, Duration, Evaluation, Job,
-    Model, Targets, Training, Warmup,
+    Adapter, BaseModel, BatchSize, Candidates, Checkpoint, CheckpointEvery, Data, Duration,
+    Evaluation, Job, Model, Parameter, Scale, Scheduling, Sweep, SweepMethod, Targets, Training,
+    Warmup,
 };
 use crate::origin::Origin;
-use crate::schema::{Form, SECTIONS, section};
+use crate::schema::{Form, JOB};
+use crate::written::{list, number, path, seconds, short_number, sweep_value, table, text};
 
 /// One key with its value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,7 +33,7 @@ pub fn resolved_toml(job: &Job) -> String {
     let mut bare = Vec::new();
     bare.extend(job.resources.is_some().then_some("resources"));
     bare.extend(job.governance.is_some().then_some("governance"));
-    for section in SECTIONS {
+    for section in JOB.sections {
         let of_section = |key: &&Resolved| {
             let (home, _) = key.path.split_once('.').unwrap_or(("", &key.path));
             home == section.name
@@ -60,8 +61,12 @@ pub(crate) fn resolved_keys(job: &Job) -> Vec<Resolved> {
     keys.training(&job.training);
     keys.evaluation(&job.evaluation);
     keys.resources(job);
+    keys.scheduling(&job.scheduling);
     keys.checkpoint(&job.checkpoint);
     keys.later(job);
+    if let Some(sweep) = &job.sweep {
+        keys.sweep(sweep);
+    }
     keys.0
 }
 
@@ -184,8 +189,49 @@ impl Keys {
         };
         let count = |count: Option<usize>| count.map(|count| count.to_string());
         self.put_if_some("resources.nodes", count(resources.nodes));
+        self.put_if_some("resources.min_nodes", count(resources.min_nodes));
         self.put_if_some("resources.gpus_per_node", count(resources.gpus_per_node));
+        self.put_if_some("resources.cpus_per_node", count(resources.cpus_per_node));
         self.put_if_some("resources.time", resources.time_s.map(seconds));
+    }
+
+    fn scheduling(&mut self, scheduling: &Scheduling) {
+        self.put_if_some(
+            "scheduling.cluster",
+            scheduling.cluster.as_deref().map(text),
+        );
+        self.put("scheduling.priority", scheduling.priority.to_string());
+        self.put("scheduling.retries", scheduling.retries.to_string());
+        let gpu_hours = scheduling.budget_gpu_hours.map(number);
+        self.put_if_some("scheduling.budget_gpu_hours", gpu_hours);
+        let core_hours = scheduling.budget_core_hours.map(number);
+        self.put_if_some("scheduling.budget_core_hours", core_hours);
+    }
+
+    fn sweep(&mut self, sweep: &Sweep) {
+        let method = match &sweep.method {
+            SweepMethod::Grid => "grid",
+            SweepMethod::Random { .. } => "random",
+            SweepMethod::Halving { .. } => "halving",
+        };
+        self.put("sweep.method", text(method));
+        let parameters = sweep.parameters.iter();
+        let parameters = parameters.map(|Parameter { key, candidates }| {
+            format!("{} = {}", text(key), written_candidates(candidates))
+        });
+        let parameters = parameters.collect::<Vec<_>>().join(", ");
+        self.put("sweep.parameters", format!("{{ {parameters} }}"));
+        if let SweepMethod::Random { trials } | SweepMethod::Halving { trials, .. } = &sweep.method
+        {
+            self.put("sweep.trials", trials.to_string());
+        }
+        self.put("sweep.seed", sweep.seed.to_string());
+        if let SweepMethod::Halving { eta, rungs, .. } = &sweep.method {
+            self.put("sweep.eta", eta.to_string());
+            self.put("sweep.rungs", list(rungs.iter().map(usize::to_string)));
+        }
+        let max_parallel = sweep.max_parallel.as_ref().map(usize::to_string);
+        self.put_if_some("sweep.max_parallel", max_parallel);
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) {
@@ -218,43 +264,25 @@ impl Keys {
     }
 }
 
-fn seconds(seconds: u64) -> String {
-    text(&format!("{seconds}s"))
-}
-
-fn text(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-/// The shortest digits that give the same number back; Rust's are TOML's.
-fn number(number: f64) -> String {
-    format!("{number:?}")
-}
-
-fn path(path: &Path) -> String {
-    text(&path.to_string_lossy())
-}
-
-fn list(items: impl Iterator<Item = String>) -> String {
-    format!("[{}]", items.collect::<Vec<_>>().join(", "))
-}
-
-fn table<T>(entries: &BTreeMap<String, T>, value: impl Fn(&T) -> String) -> String {
-    if entries.is_empty() {
-        return "{}".to_owned();
+fn written_candidates(candidates: &Candidates) -> String {
+    match candidates {
+        Candidates::Values(values) => list(values.iter().map(sweep_value)),
+        Candidates::Range { min, max, scale } => {
+            let scale = match scale {
+                Scale::Linear => "linear",
+                Scale::Log => "log",
+            };
+            let (min, max) = (short_number(*min), short_number(*max));
+            format!("{{ min = {min}, max = {max}, scale = \"{scale}\" }}")
+        }
     }
-    let entries = entries
-        .iter()
-        .map(|(key, entry)| format!("{} = {}", text(key), value(entry)));
-    format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
 }
 
 /// The declared word for a variant that serde calls by the same one.
 fn word(path: &str, variant: impl Serialize) -> Option<String> {
     let serialized = serde_json::to_value(variant).ok()?;
     let name = serialized.as_str()?.replace('_', "-");
-    let (home, key) = path.split_once('.')?;
-    let words = match section(home)?.key(key)?.form {
+    let words = match JOB.key(path)?.form {
         Form::Choice(words) => words,
         _ => return None,
     };

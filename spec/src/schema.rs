@@ -1,19 +1,50 @@
-//! Every key of the job file: its form, its default and its meaning, in one table.
+//! Every key of the job file and of the cluster profile: its form, its default and its meaning.
 //!
 //! The reader, the defaults, the messages on unknown keys and `docs/job-file.md` all come from
-//! [`SECTIONS`], so that they cannot disagree. Combinations of keys are checked in [`crate::read`].
+//! [`JOB`] and [`CLUSTER`], so that they cannot disagree. Combinations of keys are checked in
+//! [`crate::read`] and [`crate::cluster`].
 
 use std::fmt;
 
+mod cluster;
 mod keys;
+mod other_names;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keys::SECTIONS;
+pub(crate) use cluster::CLUSTER;
+pub(crate) use keys::JOB;
 pub use reference::reference;
 
-/// A table of the job file; the empty name stands for its top.
+/// A kind of file that people write.
+pub(crate) struct Schema {
+    /// What messages call such a file.
+    pub(crate) noun: &'static str,
+    /// What such a file describes, and roughly with what.
+    pub(crate) outline: (&'static str, &'static str),
+    /// Where to learn more.
+    pub(crate) hint: &'static str,
+    /// The sections, the top first, in the order of the reference and of the resolved file.
+    pub(crate) sections: &'static [Section],
+    /// What other tools call our keys.
+    pub(crate) other_names: &'static [(&'static str, &'static str)],
+}
+
+impl Schema {
+    /// The section of that name.
+    pub(crate) fn section(&self, name: &str) -> Option<&'static Section> {
+        self.sections.iter().find(|section| section.name == name)
+    }
+
+    /// The key of that path.
+    pub(crate) fn key(&self, path: &str) -> Option<&'static Key> {
+        let (home, name) = path.split_once('.').unwrap_or(("", path));
+        self.section(home)?.key(name)
+    }
+}
+
+/// A table of a file; the empty name stands for its top.
 pub(crate) struct Section {
     pub(crate) name: &'static str,
     pub(crate) meaning: &'static str,
@@ -43,8 +74,8 @@ pub(crate) enum Fallback {
 /// What a value must look like.
 #[derive(Clone, Copy)]
 pub(crate) enum Form {
-    /// A name fit for folders and records.
-    JobName,
+    /// A name of a thing of this kind, fit for folders and records.
+    Name(&'static str),
     /// Any text.
     Text,
     /// A list of texts; one text alone counts as a list of one.
@@ -55,6 +86,8 @@ pub(crate) enum Form {
     Choice(&'static [&'static str]),
     /// A whole number of at least this.
     Whole(u64),
+    /// A whole number from the one to the other.
+    WholeIn(u64, u64),
     /// A number in an interval.
     Number(Interval),
     /// A number of at least 0, or `false` for none.
@@ -67,6 +100,10 @@ pub(crate) enum Form {
     NumberByPattern,
     /// A length of time.
     Time,
+    /// Optimizer steps, each later than the one before.
+    Rungs,
+    /// What the keys of a job are varied over.
+    Parameters,
     /// A base model.
     Base,
     /// An existing file.
@@ -117,7 +154,7 @@ impl fmt::Display for Interval {
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::JobName => f.write_str(
+            Self::Name(_) => f.write_str(
                 "a string of 1 to 63 letters, digits, `.`, `_` and `-`, a letter or digit first",
             ),
             Self::Text => f.write_str("a string"),
@@ -131,12 +168,18 @@ impl fmt::Display for Form {
             }
             Self::Whole(0) => f.write_str("a whole number"),
             Self::Whole(least) => write!(f, "a whole number, {least} or more"),
+            Self::WholeIn(least, most) => write!(f, "a whole number from {least} to {most}"),
             Self::Number(interval) => interval.fmt(f),
             Self::NumberOrOff => f.write_str("a number, 0 or more, or false"),
             Self::Flag => f.write_str("true or false"),
             Self::WholeByPattern => f.write_str("a table of whole numbers, 1 or more"),
             Self::NumberByPattern => f.write_str("a table of numbers above 0"),
             Self::Time => f.write_str("a time such as \"20h\", \"2min\" or \"90s\""),
+            Self::Rungs => f.write_str("a list of rising whole numbers, 1 or more"),
+            Self::Parameters => f.write_str(
+                "a table from keys, such as \"training.lr\", to lists of values or to ranges such as \
+                 { min = 1e-5, max = 1e-3, scale = \"log\" }",
+            ),
             Self::Base => f.write_str("a model folder or a GGUF file"),
             Self::File => f.write_str("a file"),
             Self::Folder => f.write_str("a folder"),
@@ -158,9 +201,4 @@ impl Section {
             format!("{}.{key}", self.name)
         }
     }
-}
-
-/// The section of that name.
-pub(crate) fn section(name: &str) -> Option<&'static Section> {
-    SECTIONS.iter().find(|section| section.name == name)
 }

@@ -10,9 +10,10 @@ use crate::node::{Data, Node, toml_value};
 use crate::origin::Place;
 use crate::problem::Fault;
 use crate::report::Report;
-use crate::schema::{Form, Key, SECTIONS, section};
+use crate::schema::{Form, JOB, Key};
 
 /// One override.
+#[derive(Clone)]
 pub(crate) struct Override {
     /// Path of the key.
     pub(crate) path: String,
@@ -36,7 +37,7 @@ pub(crate) fn read_set(argument: &str, report: &mut Report) -> Option<Override> 
         Some((name, pattern)) => (name, Some(pattern.to_owned())),
         None => (rest, None),
     };
-    let home = section(section_name);
+    let home = JOB.section(section_name);
     let key = home.and_then(|home| Some((home.path(name), home.key(name)?)));
     let Some((path, key)) = key.filter(|(_, key)| pattern.is_none() || has_patterns(key)) else {
         report.add(&place, written, unknown(written, section_name, name));
@@ -51,7 +52,10 @@ pub(crate) fn read_set(argument: &str, report: &mut Report) -> Option<Override> 
 }
 
 fn has_patterns(key: &Key) -> bool {
-    matches!(key.form, Form::WholeByPattern | Form::NumberByPattern)
+    matches!(
+        key.form,
+        Form::WholeByPattern | Form::NumberByPattern | Form::Parameters
+    )
 }
 
 fn set_value(key: &Key, is_item: bool, value: &str, place: &Place) -> Node {
@@ -59,11 +63,14 @@ fn set_value(key: &Key, is_item: bool, value: &str, place: &Place) -> Node {
         && !matches!(
             key.form,
             Form::Whole(_)
+                | Form::WholeIn(..)
                 | Form::Number(_)
                 | Form::NumberOrOff
                 | Form::Flag
                 | Form::WholeByPattern
                 | Form::NumberByPattern
+                | Form::Rungs
+                | Form::Parameters
         );
     let is_bare = wants_text && !value.starts_with(['"', '\'', '[']);
     toml_value(value, place)
@@ -74,19 +81,20 @@ fn set_value(key: &Key, is_item: bool, value: &str, place: &Place) -> Node {
         })
 }
 
-fn unknown(written: &str, section_name: &str, name: &str) -> Fault {
-    let home = section(section_name).unwrap_or(&SECTIONS[0]);
-    if let Some(named) = section(written).filter(|named| !named.name.is_empty()) {
+/// What to say of a path that is none of a key.
+pub(crate) fn unknown(written: &str, section_name: &str, name: &str) -> Fault {
+    let home = JOB.section(section_name).unwrap_or(&JOB.sections[0]);
+    if let Some(named) = JOB.section(written).filter(|named| !named.name.is_empty()) {
         let example = named.path(named.keys[0].name);
         return Fault::new(format!("{written} is a section"))
             .expected(format!("one key of it, as in {example}=…"));
     }
-    let nearest = match section(section_name) {
-        Some(home) => nearest_key(home, name),
+    let nearest = match JOB.section(section_name) {
+        Some(home) => nearest_key(&JOB, home, name),
         // The section is misspelt; the key may be right.
-        None => nearest_key(home, section_name)
-            .and_then(|near| Some(section(&near)?.path(name)))
-            .or_else(|| nearest_key(home, name)),
+        None => nearest_key(&JOB, home, section_name)
+            .and_then(|near| Some(JOB.section(&near)?.path(name)))
+            .or_else(|| nearest_key(&JOB, home, name)),
     };
     Fault::new("unknown key").nearest(nearest)
 }

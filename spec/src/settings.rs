@@ -1,4 +1,4 @@
-//! The layers of a job put on top of each other: defaults < job file < `--set`.
+//! The layers of a file put on top of each other: defaults < job file < `--set`.
 //!
 //! Rules: after [`settle`] every value has its declared form, and every unknown, missing or
 //! malformed key is in the report. What the values mean together is [`crate::read`]'s part.
@@ -12,7 +12,7 @@ use crate::node::{Data, Entry, Node, toml_value};
 use crate::origin::Place;
 use crate::problem::Fault;
 use crate::report::Report;
-use crate::schema::{Fallback, Key, SECTIONS, Section, section};
+use crate::schema::{Fallback, Key, Schema, Section};
 use crate::set::Override;
 
 /// Keys of which only one can hold: a `--set` of one takes the file's others out.
@@ -66,18 +66,19 @@ impl Settings {
 
 /// Lays the layers over each other and checks each value.
 pub(crate) fn settle(
+    schema: &'static Schema,
     root: Node,
     overrides: Vec<Override>,
     files: &Files,
     report: &mut Report,
 ) -> Settings {
-    let mut given = Given::default();
+    let mut given = Given::new(schema);
     given.take_file(root, report);
     for one in overrides {
         given.take_override(one);
     }
     let mut settings = Settings::default();
-    for section in SECTIONS {
+    for section in schema.sections {
         for key in section.keys {
             let path = section.path(key.name);
             let place = given.values.get(&path).map(|(place, _)| place.clone());
@@ -102,8 +103,8 @@ pub(crate) fn settle(
 }
 
 /// What was written down, not yet checked.
-#[derive(Default)]
 struct Given {
+    schema: &'static Schema,
     /// Place of the key and the value, by key path.
     values: BTreeMap<String, (Place, Node)>,
     sections: BTreeMap<&'static str, Place>,
@@ -112,15 +113,29 @@ struct Given {
 }
 
 impl Given {
+    fn new(schema: &'static Schema) -> Self {
+        Self {
+            schema,
+            values: BTreeMap::new(),
+            sections: BTreeMap::new(),
+            suspected: BTreeSet::new(),
+        }
+    }
+
     fn take_file(&mut self, root: Node, report: &mut Report) {
-        let top = &SECTIONS[0];
+        let top = &self.schema.sections[0];
         let Data::Table(entries) = root.data else {
-            let message = format!("expected the sections of a job, found {}", root.found());
+            let (whole, _) = self.schema.outline;
+            let message = format!("expected the sections of {whole}, found {}", root.found());
             report.add(&root.place, "", Fault::new(message));
             return;
         };
         for entry in entries {
-            match section(&entry.key).filter(|section| !section.name.is_empty()) {
+            match self
+                .schema
+                .section(&entry.key)
+                .filter(|section| !section.name.is_empty())
+            {
                 Some(section) => self.take_section(section, entry, report),
                 None => self.take_key(top, entry, report),
             }
@@ -136,7 +151,8 @@ impl Given {
         let Data::Table(entries) = entry.node.data else {
             let found = entry.node.found();
             let message = format!("expected a section, found {found}");
-            let fault = Fault::new(message).expected(format!("the keys {}", names(section)));
+            let fault =
+                Fault::new(message).expected(format!("the keys {}", names(self.schema, section)));
             report.add(&entry.node.place, section.name, fault);
             self.suspected.insert(section.name.to_owned());
             return;
@@ -155,12 +171,12 @@ impl Given {
         if report.is_full() {
             return;
         }
-        let nearest = nearest_key(section, &entry.key);
+        let nearest = nearest_key(self.schema, section, &entry.key);
         self.suspected.extend(nearest.clone());
         let is_section = section.name.is_empty() && matches!(entry.node.data, Data::Table(_));
         let noun = if is_section { "section" } else { "key" };
         let fault = Fault::new(format!("unknown {noun}"))
-            .expected(format!("one of {}", names(section)))
+            .expected(format!("one of {}", names(self.schema, section)))
             .nearest(nearest);
         let shown: String = entry.key.chars().take(80).collect();
         report.add(&entry.key_place, &section.path(&shown), fault);
@@ -168,7 +184,11 @@ impl Given {
 
     fn take_override(&mut self, one: Override) {
         let place = one.node.place.clone();
-        if let Some(section) = one.path.split_once('.').and_then(|(name, _)| section(name)) {
+        if let Some(section) = one
+            .path
+            .split_once('.')
+            .and_then(|(name, _)| self.schema.section(name))
+        {
             let known = self.sections.entry(section.name);
             known.or_insert_with(|| place.clone());
         }
@@ -230,10 +250,10 @@ impl Given {
     }
 }
 
-fn names(section: &Section) -> String {
+fn names(schema: &Schema, section: &Section) -> String {
     let mut names: Vec<_> = section.keys.iter().map(|key| key.name).collect();
     if section.name.is_empty() {
-        names.extend(SECTIONS.iter().skip(1).map(|section| section.name));
+        names.extend(schema.sections.iter().skip(1).map(|section| section.name));
     }
     names.sort_unstable();
     names.join(", ")

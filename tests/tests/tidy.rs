@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use schliff_spec::cluster;
 use schliff_spec::load::{Options, load_with};
 use schliff_tests::repository_root;
 
@@ -202,23 +203,28 @@ fn one_module_names_burn() {
 }
 
 #[test]
-fn every_job_file_of_configs_loads() {
-    let jobs: Vec<_> = texts()
-        .into_iter()
-        .filter(|file| file.path.starts_with("configs"))
-        .filter(|file| {
-            ["toml", "yaml", "yml"]
-                .iter()
-                .any(|extension| file.is(extension))
-        })
-        .collect();
-    assert!(jobs.len() >= 2, "the search itself works");
-    for job in jobs {
-        let options = Options { check_files: false };
-        if let Err(problems) = load_with(&repository_root().join(&job.path), &[], options) {
+fn every_file_of_configs_loads() {
+    let (mut jobs, mut clusters) = (0, 0);
+    for file in texts() {
+        let is_config = ["toml", "yaml", "yml"].iter().any(|kind| file.is(kind));
+        if !file.path.starts_with("configs") || !is_config {
+            continue;
+        }
+        let path = repository_root().join(&file.path);
+        let told = if file.path.starts_with("configs/jobs") {
+            jobs += 1;
+            load_with(&path, &[], Options { check_files: false }).err()
+        } else if file.path.starts_with("configs/clusters") {
+            clusters += 1;
+            cluster::load(&path).err()
+        } else {
+            panic!("{} is of no known kind", file.name());
+        };
+        if let Some(problems) = told {
             panic!("{problems}");
         }
     }
+    assert!(jobs >= 2 && clusters >= 1, "the search itself works");
 }
 
 #[test]

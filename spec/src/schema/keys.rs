@@ -1,18 +1,29 @@
-//! The table itself.
+//! The table of the job file.
 
 use super::Fallback::{Follows, None, Required, Value};
-use super::Form::{self, Choice, File, Files, Flag, Folder, Number, Text, Texts, Time, Whole};
+use super::Form::{
+    self, Choice, File, Files, Flag, Folder, Name, Number, Text, Texts, Time, Whole, WholeIn,
+};
 use super::Interval::{BelowOne, NotNegative, Positive, Share};
-use super::{Fallback, Key, Section};
+use super::other_names::OTHER_NAMES;
+use super::{Fallback, Key, Schema, Section};
 
-/// The sections, in the order of the reference and of the resolved job file.
-pub(crate) const SECTIONS: &[Section] = &[
+/// The job file.
+pub(crate) static JOB: Schema = Schema {
+    noun: "job file",
+    outline: ("a job", "a name and the sections model, data and others"),
+    hint: "configs/jobs has examples, docs/job-file.md all keys",
+    sections: SECTIONS,
+    other_names: OTHER_NAMES,
+};
+
+const SECTIONS: &[Section] = &[
     Section {
         name: "",
         meaning: "The job as a whole.",
         keys: &[key(
             "name",
-            Form::JobName,
+            Name("job"),
             Required,
             "Name of the job, used for folders and records.",
         )],
@@ -48,6 +59,11 @@ pub(crate) const SECTIONS: &[Section] = &[
         keys: RESOURCES,
     },
     Section {
+        name: "scheduling",
+        meaning: "What a coordinator does with it. Nothing here changes the adapter.",
+        keys: SCHEDULING,
+    },
+    Section {
         name: "checkpoint",
         meaning: "Where its state is kept.",
         keys: CHECKPOINT,
@@ -62,9 +78,19 @@ pub(crate) const SECTIONS: &[Section] = &[
         meaning: "What the job's records say of its data.",
         keys: GOVERNANCE,
     },
+    Section {
+        name: "sweep",
+        meaning: "A search: several jobs that differ in some keys, compared by their held-out loss.",
+        keys: SWEEP,
+    },
 ];
 
-const fn key(name: &'static str, form: Form, fallback: Fallback, meaning: &'static str) -> Key {
+pub(super) const fn key(
+    name: &'static str,
+    form: Form,
+    fallback: Fallback,
+    meaning: &'static str,
+) -> Key {
     Key {
         name,
         form,
@@ -141,8 +167,19 @@ const EVALUATION: &[Key] = &[
 #[rustfmt::skip]
 const RESOURCES: &[Key] = &[
     key("nodes", Whole(1), None, "Machines. `nodes * gpus_per_node` is the number of ranks, a power of two."),
+    key("min_nodes", Whole(1), None, "Machines that it can do with where there are fewer: `nodes` is halved, never below this."),
     key("gpus_per_node", Whole(0), None, "GPUs on each of them, a rank each; 0 is one rank on the CPU."),
+    key("cpus_per_node", Whole(1), None, "Cores on each of them."),
     key("time", Time, None, "Wall time asked for."),
+];
+
+#[rustfmt::skip]
+const SCHEDULING: &[Key] = &[
+    key("cluster", Name("cluster"), None, "The cluster that runs it; any that can where absent."),
+    key("priority", WholeIn(0, 100), Value("50"), "Weight among waiting jobs; the higher goes first."),
+    key("retries", WholeIn(0, 1000), Value("3"), "Failed attempts in a row, none with a new step, that are allowed."),
+    key("budget_gpu_hours", Number(Positive), None, "GPU-hours that all attempts together may use."),
+    key("budget_core_hours", Number(Positive), None, "Core-hours that all attempts together may use."),
 ];
 
 #[rustfmt::skip]
@@ -165,4 +202,15 @@ const GOVERNANCE: &[Key] = &[
     key("data_class", Text, None, "Class of the data, such as `personal`."),
     key("residency", Texts, Value("[]"), "Countries in which it may lie, as ISO 3166 codes."),
     key("retention_days", Whole(0), None, "Days until it is deleted."),
+];
+
+#[rustfmt::skip]
+const SWEEP: &[Key] = &[
+    key("method", Choice(&["grid", "random", "halving"]), Follows("required in this section"), "Every combination, some that are drawn, or some that are drawn of which only the best go on at each rung."),
+    key("parameters", Form::Parameters, Follows("required in this section"), "The keys that are varied. A range is drawn from, so it needs `random` or `halving`; its scale is `linear` (the default) or `log`. Not `name`, `data.eval`, `checkpoint.uri`, nor a key of `scheduling` or `sweep`."),
+    key("trials", WholeIn(1, 1000), None, "Combinations that are drawn. Needed by `random` and `halving`. A grid has at most 1000."),
+    key("seed", Whole(0), Value("0"), "Seed of what is drawn."),
+    key("eta", WholeIn(2, 1000), Value("3"), "`halving`: at a rung one trial in so many goes on."),
+    key("rungs", Form::Rungs, Follows("from `training.steps`, `trials` and `eta`: as many as leave one trial, each `eta` times the one before"), "`halving`: optimizer steps after which trials are compared. Sets `evaluation.every_steps` to their greatest common divisor. Needs `data.eval`."),
+    key("max_parallel", Whole(1), None, "Trials at work at a time, at most."),
 ];

@@ -1,11 +1,11 @@
 //! The reference of all keys, as Markdown.
 
-use super::{Fallback, SECTIONS};
+use super::{Fallback, JOB};
 
 /// Sections and keys as the tables of `docs/job-file.md`; a test holds the two together.
 pub fn reference() -> String {
     let mut text = String::new();
-    for section in SECTIONS {
+    for section in JOB.sections {
         let title = match section.name {
             "" => "Top".to_owned(),
             name => format!("`[{name}]`"),

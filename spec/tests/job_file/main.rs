@@ -10,3 +10,5 @@ mod notation;
 mod paths;
 mod round_trip;
 mod sets;
+mod sweep;
+mod text;

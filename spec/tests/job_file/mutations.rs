@@ -24,6 +24,9 @@ schedule = "cosine"
 clip_norm = 1.0
 [checkpoint]
 every = "2min"
+[sweep]
+method = "grid"
+parameters = { "training.lr" = [1e-4, 3e-4], adapter.rank = [4, 8] }
 "#;
 
 const YAML: &str = r#"name: service-desk-de
@@ -47,6 +50,9 @@ training:
     cosine
   clip_norm: 1.0
 checkpoint: {every: 2min}
+sweep:
+  method: grid
+  parameters: {training.lr: [1e-4, 3e-4], adapter: {rank: [4, 8]}}
 "#;
 
 const TOKENS: &[&str] = &[

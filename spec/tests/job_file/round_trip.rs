@@ -52,6 +52,7 @@ const GROUPS: &[&[&str]] = &[
         "",
         "resources = {}",
         "resources = { nodes = 1, gpus_per_node = 1, time = '1d2h' }",
+        "resources = { nodes = 4, min_nodes = 2, gpus_per_node = 2, cpus_per_node = 16 }",
     ],
     &[
         "",
@@ -62,6 +63,15 @@ const GROUPS: &[&[&str]] = &[
         "",
         "result = {}",
         "result = { model = 'ü\\n', gates = ['eval.loss < 1.9'] }",
+    ],
+    &[
+        "",
+        "scheduling = { cluster = 'local', priority = 100, retries = 0, budget_gpu_hours = 0.5, budget_core_hours = 100 }",
+    ],
+    &[
+        "",
+        "sweep = { method = 'grid', parameters = { 'adapter.alpha' = [8, 16.5], 'data.shuffle' = [true, false] } }",
+        "sweep = { method = 'random', trials = 3, seed = 9, max_parallel = 2, parameters = { training = { eps = { min = 1e-9, max = 1, scale = 'log' }, seed = [18446744073709551615] }, 'data.train' = ['train.jsonl', ['train.jsonl', 'eval.jsonl']] } }",
     ],
     &[
         "",

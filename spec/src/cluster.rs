@@ -1,0 +1,146 @@
+//! The cluster profile: what a site's administrator says once about where jobs run.
+//!
+//! Rules: as strict as the job file, in the same notations, with every problem reported at once.
+//! Absent on purpose: looking at the cluster. What is not said here is found out by whoever uses it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::files::Files;
+use crate::form::Value;
+use crate::id::ClusterName;
+use crate::node::Node;
+use crate::origin::Place;
+use crate::problem::{Fault, Problems};
+use crate::report::Report;
+use crate::schema::CLUSTER;
+use crate::settings::{Settings, settle};
+use crate::source;
+
+/// A place where jobs run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClusterProfile {
+    /// Its name, as `scheduling.cluster` of a job has it.
+    pub name: ClusterName,
+    /// What starts jobs there.
+    pub backend: Backend,
+    /// How much may be asked of it.
+    pub limits: Limits,
+    /// What its use costs.
+    pub cost: Cost,
+}
+
+/// What starts jobs on a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Backend {
+    /// Processes of this machine.
+    Local(Local),
+}
+
+/// What of this machine is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Local {
+    /// Cores that are handed out; as many as are found where absent.
+    pub cpu_slots: Option<usize>,
+    /// GPUs that are handed out; as many as are found where absent.
+    pub gpu_slots: Option<usize>,
+}
+
+/// How much may be asked of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Longest wall time of an attempt.
+    pub max_time_s: Option<u64>,
+    /// Attempts that wait or run there at a time, at most.
+    pub max_queued: Option<usize>,
+}
+
+/// What the use of a cluster costs; what is absent is not known, which is not nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Price of a GPU-hour.
+    pub eur_per_gpu_hour: Option<f64>,
+    /// Price of a core-hour.
+    pub eur_per_core_hour: Option<f64>,
+    /// Power that a GPU at work draws.
+    pub watt_per_gpu: Option<f64>,
+    /// Grams of carbon dioxide that a kilowatt-hour stands for.
+    pub gco2_per_kwh: Option<f64>,
+}
+
+/// Reads a cluster profile (`.toml`, `.yaml`, `.yml`).
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path) -> Result<ClusterProfile, Problems> {
+    let mut report = Report::new(path);
+    let root = source::file(path, &CLUSTER, &mut report);
+    finish(root, path, report)
+}
+
+/// As [`load`], from the text of a file of that name.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(text: &str, file_name: &str) -> Result<ClusterProfile, Problems> {
+    let path = Path::new(file_name);
+    let mut report = Report::new(path);
+    let root = source::text(text, path, &CLUSTER, &mut report);
+    finish(root, path, report)
+}
+
+fn finish(root: Option<Node>, path: &Path, mut report: Report) -> Result<ClusterProfile, Problems> {
+    let files = Files::beside(path, false);
+    let profile = root.and_then(|root| {
+        let settings = settle(&CLUSTER, root, Vec::new(), &files, &mut report);
+        profile(&settings)
+    });
+    if profile.is_none() && !report.has_errors() {
+        let message = "this profile could not be read, for a reason that escaped the checks";
+        let hint = "this is a defect in schliff; please report it with the profile";
+        report.add(&Place::START, "", Fault::new(message).hint(hint));
+    }
+    report.finish()?;
+    profile.ok_or_else(|| Problems::new(Vec::new()))
+}
+
+fn profile(settings: &Settings) -> Option<ClusterProfile> {
+    let value = |path: &str| settings.get(path).map(|setting| &setting.value);
+    let text = |path: &str| match value(path) {
+        Some(Value::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let count = |path: &str| match value(path) {
+        Some(Value::Whole(count)) => usize::try_from(*count).ok(),
+        _ => None,
+    };
+    let number = |path: &str| match value(path) {
+        Some(Value::Number(number)) => Some(*number),
+        _ => None,
+    };
+    let max_time_s = match value("limits.max_time") {
+        Some(Value::Seconds(seconds)) => Some(*seconds),
+        _ => None,
+    };
+    // The one word of the choice.
+    text("backend")?;
+    Some(ClusterProfile {
+        name: text("name")?.parse().ok()?,
+        backend: Backend::Local(Local {
+            cpu_slots: count("local.cpu_slots"),
+            gpu_slots: count("local.gpu_slots"),
+        }),
+        limits: Limits {
+            max_time_s,
+            max_queued: count("limits.max_queued"),
+        },
+        cost: Cost {
+            eur_per_gpu_hour: number("cost.eur_per_gpu_hour"),
+            eur_per_core_hour: number("cost.eur_per_core_hour"),
+            watt_per_gpu: number("cost.watt_per_gpu"),
+            gco2_per_kwh: number("cost.gco2_per_kwh"),
+        },
+    })
+}
