@@ -110,11 +110,13 @@ fn drawn(sweep: &Sweep, trials: usize) -> Vec<Vec<SweepValue>> {
         if combinations.len() == trials {
             break;
         }
-        let values: Vec<_> = sweep
+        let values = sweep
             .parameters
             .iter()
-            .map(|parameter| draw.value(&parameter.candidates, has_whole_values(parameter)))
-            .collect();
+            .map(|parameter| draw.value(&parameter.candidates, has_whole_values(parameter)));
+        let Some(values) = values.collect::<Option<Vec<_>>>() else {
+            break;
+        };
         let written: Vec<_> = values.iter().map(sweep_value).collect();
         if seen.insert(written) {
             combinations.push(values);
