@@ -15,6 +15,7 @@ mod launch;
 
 pub mod conformance;
 pub mod folder;
+pub mod local;
 
 pub use backend::Backend;
 pub use calls::Calls;
