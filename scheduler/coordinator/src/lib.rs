@@ -1,1 +1,13 @@
-//! One task owns the state; a journal keeps it; users, agents and the page are served on one port.
+//! The coordinator: one task owns the state, a journal keeps it, and users, agents and the page are
+//! served on one port.
+
+mod access;
+mod clock;
+mod edge;
+mod launch;
+mod rate;
+mod refusal;
+
+pub use access::{Access, AccessError, Role};
+pub use rate::Rate;
+pub use refusal::{Refusal, RefusalKind};
