@@ -69,6 +69,7 @@ impl State {
             after,
             sweep,
             trial_of,
+            retry_of,
         } = &fact.what
         else {
             return;
@@ -92,7 +93,12 @@ impl State {
         if !request_id.is_empty() {
             self.requests.insert(request_id.clone(), *job);
         }
-        let new = new_job(*job, (owner, role), (ask, after), fact.at);
+        let mut new = new_job(*job, (owner, role), (ask, after), fact.at);
+        new.retry_of = *retry_of;
+        if let Some(earlier) = retry_of.and_then(|earlier| self.jobs.get(&earlier)) {
+            new.committed = earlier.committed;
+            new.measures = earlier.measures.clone();
+        }
         self.index(&new);
         self.jobs.insert(*job, new);
     }
@@ -105,7 +111,7 @@ impl State {
         };
         let moves = !matches!(
             fact.what,
-            What::Heard { .. } | What::Waiting { .. } | What::Missed { .. }
+            What::Heard { .. } | What::Waiting { .. } | What::Seen { .. } | What::Missed { .. }
         );
         if moves {
             self.unindex(&job);
@@ -164,6 +170,7 @@ fn new_job(
         owner: owner.to_owned(),
         ask: Arc::new(ask.clone()),
         role,
+        retry_of: None,
         after: after.to_vec(),
         submitted_at,
         phase: Phase::Queued,
@@ -193,6 +200,7 @@ fn change(job: &mut Job, fact: &Fact) {
         }
         What::Requeued { failures, .. } => {
             job.failures = *failures;
+            job.stop = None;
             job.phase = Phase::Queued;
         }
         What::RetryPlanned {
@@ -202,6 +210,7 @@ fn change(job: &mut Job, fact: &Fact) {
             ..
         } => {
             job.failures = *failures;
+            job.stop = None;
             job.phase = Phase::Recovering {
                 cause: cause.clone(),
                 not_before: *not_before,
@@ -214,11 +223,6 @@ fn change(job: &mut Job, fact: &Fact) {
                 outcome: outcome.clone(),
                 at,
             };
-        }
-        What::Reopened { .. } => {
-            job.failures = 0;
-            job.stop = None;
-            job.phase = Phase::Queued;
         }
         _ => attempt::change(job, fact),
     }

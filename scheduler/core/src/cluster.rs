@@ -31,6 +31,8 @@ pub struct Terms {
     pub max_time_ms: Option<u64>,
     /// Allocations that may wait in the batch system at a time.
     pub max_waiting: Option<u32>,
+    /// How long it may take until a listing shows what a submit brought about.
+    pub settle_ms: u64,
 }
 
 /// Who decides what runs next.

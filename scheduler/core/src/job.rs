@@ -25,6 +25,8 @@ pub struct Job {
     pub ask: Arc<Ask>,
     /// Alone, a sweep, or a part of one.
     pub role: Role,
+    /// The ended job that it goes on with.
+    pub retry_of: Option<JobId>,
     /// Jobs that must end first.
     pub after: Vec<After>,
     /// When it was submitted.
