@@ -12,6 +12,7 @@
     unreachable_pub,
     reason = "generated from proto/schliff/v1/schliff.proto, which has the comments"
 )]
+#[rustfmt::skip]
 #[path = "generated/schliff.v1.rs"]
 pub mod v1;
 
