@@ -5,8 +5,10 @@ mod access;
 mod clock;
 mod edge;
 mod launch;
+mod memory;
 mod rate;
 mod refusal;
+mod view;
 
 pub use access::{Access, AccessError, Role};
 pub use rate::Rate;
