@@ -12,5 +12,5 @@ mod error;
 mod launch;
 
 pub use backend::Backend;
-pub use error::BackendError;
+pub use error::{BackendError, chain};
 pub use launch::{Launch, LaunchFile};

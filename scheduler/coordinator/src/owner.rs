@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use schliff_backend::chain;
 use schliff_page::Change;
 use schliff_scheduler::action::{Action, Observed, SubmitTry};
 use schliff_scheduler::allocation::{Listing, StopHow, SubmitAnswer};
@@ -19,6 +20,7 @@ use schliff_scheduler::rejection::Rejection;
 use schliff_scheduler::{State, decide, reconcile};
 use schliff_spec::id::{ClusterName, JobId, SubmitKey};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::now;
@@ -105,11 +107,15 @@ impl Owner {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub(crate) async fn run(mut self, mut closing: watch::Receiver<bool>) -> Result<(), JournalError> {
+    pub(crate) async fn run(
+        mut self,
+        mut closing: watch::Receiver<bool>,
+    ) -> Result<(), JournalError> {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looked = Instant::now();
         let mut snapshot_at = self.next_seq + SNAPSHOT_FACTS;
+        let mut snapshot = None;
         loop {
             let mut batch = Vec::new();
             tokio::select! {
@@ -125,7 +131,7 @@ impl Owner {
             self.turn(batch, is_look).await?;
             if self.next_seq >= snapshot_at {
                 snapshot_at = self.next_seq + SNAPSHOT_FACTS;
-                self.snapshot().await;
+                snapshot = Some(self.snapshot().await);
             }
         }
         // Those who have been let in are answered.
@@ -135,7 +141,10 @@ impl Owner {
             let batch = std::mem::take(&mut batch);
             self.turn(batch, false).await?;
         }
-        self.snapshot().await;
+        // Nothing may be written any more once the lease is given back.
+        for last in snapshot.into_iter().chain([self.snapshot().await]) {
+            let _ = last.await;
+        }
         Ok(())
     }
 
@@ -201,11 +210,16 @@ impl Owner {
         // What was tried of attempts that are over and gone is worth nothing any more.
         let is_live = |key: &SubmitKey| {
             let job = state.jobs.get(&key.job);
-            job.and_then(|job| job.live()).is_some_and(|it| it.generation == key.generation)
+            job.and_then(|job| job.live())
+                .is_some_and(|it| it.generation == key.generation)
         };
         let is_listed = |key: &SubmitKey| {
             let mut listings = listings.values();
-            listings.any(|it| it.allocations.iter().any(|allocation| allocation.key == *key))
+            listings.any(|it| {
+                it.allocations
+                    .iter()
+                    .any(|allocation| allocation.key == *key)
+            })
         };
         tries.retain(|key, _| is_live(key) || in_flight.contains(key) || is_listed(key));
     }
@@ -230,7 +244,9 @@ impl Owner {
             Tried::Forgotten(cluster) => {
                 if let Some(listing) = self.observed.listings.get_mut(&cluster) {
                     let listing = Arc::make_mut(listing);
-                    listing.allocations.retain(|allocation| allocation.key != key);
+                    listing
+                        .allocations
+                        .retain(|allocation| allocation.key != key);
                 }
             }
         }
@@ -241,7 +257,10 @@ impl Owner {
             return Ok(());
         }
         let before = Instant::now();
-        let next_seq = self.journal.append(&self.lease, self.next_seq, facts).await?;
+        let next_seq = self
+            .journal
+            .append(&self.lease, self.next_seq, facts)
+            .await?;
         self.metrics.facts.inc_by(next_seq - self.next_seq);
         let seconds = before.elapsed().as_secs_f64();
         self.metrics.commit_seconds.observe(seconds);
@@ -280,12 +299,15 @@ impl Owner {
     }
 
     /// Makes the next start fast. That it fails is no harm: the facts are there.
-    async fn snapshot(&self) {
-        let state = self.desk.state.read().await;
-        let kept = self.journal.snapshot(&self.lease, &state, self.next_seq).await;
-        if let Err(error) = kept {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no snapshot was kept");
-        }
+    async fn snapshot(&self) -> JoinHandle<()> {
+        let state = self.desk.state.read().await.clone();
+        let (journal, lease) = (self.journal.clone(), Arc::clone(&self.lease));
+        let next_seq = self.next_seq;
+        tokio::spawn(async move {
+            if let Err(error) = journal.snapshot(&lease, state, next_seq).await {
+                tracing::warn!("{}", chain(&error));
+            }
+        })
     }
 }
 

@@ -240,6 +240,9 @@ mod tests {
         let latest = [0, 1, 2, 3, 6, 7, 99].map(|failures| pauses(every, failures).1.as_secs());
         assert_eq!(latest, [1, 2, 4, 8, 60, 60, 60]);
         assert_eq!(pauses(every, 0).0, Duration::from_millis(200));
-        assert_eq!(pauses(Duration::from_secs(90), 3).1, Duration::from_secs(90));
+        assert_eq!(
+            pauses(Duration::from_secs(90), 3).1,
+            Duration::from_secs(90)
+        );
     }
 }
