@@ -197,6 +197,11 @@ pub struct JobView {
     /// A sweep, not a training.
     #[prost(bool, tag = "30")]
     pub sweep: bool,
+    /// The ended job that it goes on with, and the one that goes on with it; 0 where none.
+    #[prost(uint64, tag = "31")]
+    pub retry_of: u64,
+    #[prost(uint64, tag = "32")]
+    pub retried_as: u64,
 }
 #[derive(serde::Serialize, Clone, Copy, PartialEq, ::prost::Message)]
 pub struct Progress {
@@ -862,6 +867,7 @@ pub mod jobs_client {
                 .insert(GrpcMethod::new("schliff.v1.Jobs", "Cancel"));
             self.inner.unary(req, path, codec).await
         }
+        /// A new job that goes on from the newest checkpoint of an ended one.
         pub async fn retry(
             &mut self,
             request: impl tonic::IntoRequest<super::RetryRequest>,
@@ -1008,6 +1014,7 @@ pub mod jobs_server {
             &self,
             request: tonic::Request<super::CancelRequest>,
         ) -> std::result::Result<tonic::Response<super::JobView>, tonic::Status>;
+        /// A new job that goes on from the newest checkpoint of an ended one.
         async fn retry(
             &self,
             request: tonic::Request<super::RetryRequest>,

@@ -172,26 +172,11 @@ fn sites(state: &State, now: Timestamp) -> BTreeMap<&ClusterName, Site<'_>> {
             *waiting.entry(&attempt.cluster).or_default() += 1;
         }
     }
-    let site = |name, cluster: &'_ Cluster| {
+    let sites = state.clusters.iter().map(|(name, cluster)| {
         let waiting = waiting.get(name).copied().unwrap_or(0);
-        let most = cluster.terms.max_waiting.unwrap_or(u32::MAX);
-        match cluster.terms.queue {
-            Queue::Ours => (Room::of(cluster, &avoided(cluster, now)), 0),
-            Queue::Theirs => (Room::default(), most.saturating_sub(waiting)),
-        }
-    };
-    let of = |(name, cluster)| {
-        let (room, places_left) = site(name, cluster);
-        let site = Site {
-            cluster,
-            room,
-            places_left,
-            full_for: BTreeSet::new(),
-            is_kept: false,
-        };
-        (name, site)
-    };
-    state.clusters.iter().map(of).collect()
+        (name, Site::open(cluster, waiting, now))
+    });
+    sites.collect()
 }
 
 type Choice = (ClusterName, Shape, Vec<NodeName>);
@@ -233,7 +218,22 @@ fn choose(
     None
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
+    fn open(cluster: &'a Cluster, waiting: u32, now: Timestamp) -> Self {
+        let most = cluster.terms.max_waiting.unwrap_or(u32::MAX);
+        let (room, places_left) = match cluster.terms.queue {
+            Queue::Ours => (Room::of(cluster, &avoided(cluster, now)), 0),
+            Queue::Theirs => (Room::default(), most.saturating_sub(waiting)),
+        };
+        Self {
+            cluster,
+            room,
+            places_left,
+            full_for: BTreeSet::new(),
+            is_kept: false,
+        }
+    }
+
     fn place(&mut self, shape: Shape) -> Option<Vec<NodeName>> {
         if self.is_kept || self.full_for.contains(&shape) {
             return None;
