@@ -67,11 +67,6 @@ impl Disk {
         let lines = self.text.lines().filter(|line| *line != END);
         lines.map(read).collect()
     }
-
-    /// Its size.
-    pub(crate) fn bytes(&self) -> usize {
-        self.text.len()
-    }
 }
 
 /// One line as a fact.

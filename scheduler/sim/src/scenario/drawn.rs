@@ -62,7 +62,7 @@ impl Scenario {
     /// That of a seed.
     pub fn drawn(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x5c41_1ff5);
-        let faults_end_ms = rng.between(30, 80) * MINUTE;
+        let faults_end_ms = rng.between(40, 120) * MINUTE;
         let sites = sites(&mut rng);
         let mut scenario = Self {
             name: format!("seed {seed}"),
@@ -90,7 +90,7 @@ impl Scenario {
         }
         for fault in STRIKES {
             if rng.chance(350) {
-                for _ in 0..rng.between(1, 5) {
+                for _ in 0..rng.between(1, 8) {
                     let strike = strike(&mut rng, *fault, faults_end_ms);
                     scenario.strikes.push(strike);
                 }
@@ -149,7 +149,7 @@ fn sites(rng: &mut Rng) -> Vec<SitePlan> {
 
 fn acts(rng: &mut Rng, sites: &[SitePlan], end_ms: u64) -> Vec<(u64, Act)> {
     let mut acts = Vec::new();
-    let submits = usize::try_from(rng.between(5, 16)).unwrap_or(5);
+    let submits = usize::try_from(rng.between(6, 40)).unwrap_or(5);
     let is_rush = rng.chance(400);
     for number in 0..submits {
         let latest = if is_rush { 3 * MINUTE } else { end_ms };

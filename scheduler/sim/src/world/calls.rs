@@ -39,8 +39,10 @@ pub(super) struct Call {
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Submit(SubmitAnswer),
-    /// A stop or forget, done or not: it is tried again where it had no effect.
-    Other,
+    /// A stop, done or not: it is tried again where it had no effect.
+    Stop,
+    /// A forget, and whether it was done.
+    Forget(bool),
 }
 
 impl World {
@@ -195,35 +197,37 @@ impl World {
                 Stopped::Killed => self.kill(call.key, "by the site"),
             }
         }
-        self.after(50, Event::Answered { call, what: Answer::Other });
+        let what = Answer::Stop;
+        self.after(50, Event::Answered { call, what });
     }
 
     pub(super) fn forgets(&mut self, call: Call) {
         if !self.is_meant(call) {
             return;
         }
-        if !self.fails(call.site) {
+        let is_done = !self.fails(call.site);
+        if is_done {
             self.sites[call.site].forget(call.key);
         }
-        self.after(50, Event::Answered { call, what: Answer::Other });
+        let what = Answer::Forget(is_done);
+        self.after(50, Event::Answered { call, what });
     }
 
     pub(super) fn answered(&mut self, call: Call, what: Answer) -> Verdict {
         if call.epoch != self.epoch {
             return Ok(());
         }
-        match what {
-            Answer::Submit(answer) => self.receive(Mail::Answer {
-                key: call.key,
-                answer,
-            }),
-            Answer::Other => {
-                if let Some(coordinator) = &mut self.coordinator {
-                    coordinator.observed.in_flight.remove(&call.key);
-                }
-                Ok(())
+        let key = call.key;
+        if let Answer::Submit(answer) = what {
+            return self.receive(Mail::Answer { key, answer });
+        }
+        if let Some(coordinator) = &mut self.coordinator {
+            coordinator.observed.in_flight.remove(&key);
+            if let Answer::Forget(true) = what {
+                coordinator.forgotten(&self.sites[call.site].name, key);
             }
         }
+        Ok(())
     }
 
     pub(super) fn observe(&mut self, epoch: u64, site: usize) {

@@ -6,11 +6,13 @@
 mod memory;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use schliff_scheduler::action::{Observed, Order};
 use schliff_scheduler::fact::{Fact, What};
 use schliff_scheduler::input::Input;
 use schliff_scheduler::{State, decide, reconcile};
+use schliff_spec::id::{ClusterName, SubmitKey};
 
 use super::mail::{Mail, Reply};
 use super::{Event, World, journal, sound};
@@ -46,6 +48,14 @@ impl Coordinator {
     /// The journal says all that it knows.
     pub(super) fn is_settled(&self) -> bool {
         self.writing.is_none()
+    }
+
+    /// What was forgotten is listed no more, so that it is not forgotten again until the next listing.
+    pub(super) fn forgotten(&mut self, cluster: &ClusterName, key: SubmitKey) {
+        if let Some(listing) = self.observed.listings.get_mut(cluster) {
+            let listing = Arc::make_mut(listing);
+            listing.allocations.retain(|allocation| allocation.key != key);
+        }
     }
 }
 
@@ -159,7 +169,7 @@ impl World {
                 batch.facts.push(fact.clone());
             }
         }
-        if facts.iter().any(|fact| changes_much(&fact.what)) {
+        if !facts.is_empty() {
             sound(state)?;
         }
         memory::remember(observed, mail, now);
@@ -256,12 +266,4 @@ impl World {
             self.deliver(reply);
         }
     }
-}
-
-/// Facts after which the whole state is looked at.
-fn changes_much(what: &What) -> bool {
-    !matches!(
-        what,
-        What::Heard { .. } | What::ClusterSeen { .. } | What::Waiting { .. } | What::Seen { .. }
-    )
 }

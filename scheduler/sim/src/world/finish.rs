@@ -1,9 +1,9 @@
 //! The end of all faults, and what must have come of everything after a while.
 
 use schliff_scheduler::ending::Outcome;
-use schliff_scheduler::explain;
-use schliff_scheduler::job::Role;
+use schliff_scheduler::job::{Job, Role};
 use schliff_scheduler::reason::Reason;
+use schliff_scheduler::{State, explain};
 
 use super::coordinator::same;
 use super::{Event, World};
@@ -36,7 +36,7 @@ impl World {
         }
         self.left_out = None;
         let all = self.sites.len();
-        let lacks = |state: &schliff_scheduler::State| state.clusters.len() < all;
+        let lacks = |state: &State| state.clusters.len() < all;
         if self.coordinator.as_ref().is_some_and(|c| lacks(&c.state)) {
             self.stop_coordinator();
         }
@@ -98,11 +98,37 @@ impl World {
 
     fn is_all_over(&self) -> bool {
         let is_settled = self.coordinator.as_ref().is_some_and(|c| {
-            c.is_settled() && c.state.jobs.values().all(|job| job.is_done())
+            let mut jobs = c.state.jobs.values();
+            c.is_settled() && jobs.all(|job| job.is_done() || self.waits_for_good(&c.state, job))
         });
         let has_acted = self.scenario.acts.iter().all(|(at, _)| *at <= self.now_ms);
         let is_clean = self.sites.iter().all(|site| site.held().is_empty());
         is_settled && has_acted && is_clean && self.crews.is_empty()
+    }
+
+    /// It waits for what no site has, and says so; or for such a job.
+    fn waits_for_good(&self, state: &State, job: &Job) -> bool {
+        let why = explain(state, self.clock(), job.id).map(|why| why.reason);
+        match why {
+            Some(Reason::Capacity { shape, .. }) => !self.sites.iter().any(|site| {
+                let large = site.nodes.values();
+                let large = large.filter(|node| node.gpus >= shape.gpus_per_node);
+                large.count() >= shape.nodes as usize
+            }),
+            Some(Reason::AfterJobs { jobs }) => jobs.iter().all(|id| {
+                let other = state.jobs.get(id);
+                other.is_some_and(|other| self.waits_for_good(state, other))
+            }),
+            Some(Reason::Trials { .. }) => {
+                let Role::Sweep { trials, .. } = &job.role else {
+                    return false;
+                };
+                let open = trials.iter().filter_map(|id| state.jobs.get(id));
+                open.filter(|trial| !trial.is_done())
+                    .all(|trial| self.waits_for_good(state, trial))
+            }
+            _ => false,
+        }
     }
 
     fn what_is_left(&self) -> String {
