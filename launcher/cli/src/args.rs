@@ -4,6 +4,7 @@ mod connection;
 mod examples;
 mod jobs;
 mod model;
+mod serve;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -19,11 +20,12 @@ pub(crate) use jobs::{
     PhaseWord, SubmitArgs, TopArgs, WaitArgs,
 };
 pub(crate) use model::{EvalArgs, EvalInputArgs, GenerateArgs, MergeArgs};
+pub(crate) use serve::ServeArgs;
 
 use examples::{
     AGENT_EXAMPLES, CHECK_EXAMPLES, CHECKPOINTS_EXAMPLES, COMPLETION_EXAMPLES, CONFIG_EXAMPLES,
     DATA_EXAMPLES, DOCTOR_EXAMPLES, EVAL_EXAMPLES, GENERATE_EXAMPLES, HELP_EXAMPLES, MAN_EXAMPLES,
-    MERGE_EXAMPLES, RUN_EXAMPLES, TOP_EXAMPLES,
+    MERGE_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES, TOP_EXAMPLES,
 };
 
 /// Fine-tunes language models with LoRA, and shows what it did.
@@ -80,6 +82,9 @@ pub(crate) enum Verb {
     /// Say what this machine can do, and what to do about what it cannot
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Coordinate jobs: take them in, run them, keep their records, serve the page
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
     #[command(flatten)]
     Jobs(JobsVerb),
     /// Print a script that completes schliff's verbs and flags in a shell
