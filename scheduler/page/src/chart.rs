@@ -18,7 +18,7 @@ const BOTTOM: f64 = 28.0;
 const SMOOTHING: f64 = 0.9;
 
 /// Losses of the training and of evaluations over the steps; empty where there are none.
-pub fn losses(series: &SeriesReply, steps: u64) -> String {
+pub(crate) fn losses(series: &SeriesReply, steps: u64) -> String {
     let points: Vec<_> = series
         .steps
         .iter()
