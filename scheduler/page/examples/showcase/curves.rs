@@ -79,7 +79,7 @@ pub(crate) fn lines(job: &JobView) -> Vec<LogLine> {
             format!("step {at} loss {:.4} tokens/s 81400", loss(at)),
         );
     }
-    if job.ranks > 11 {
+    if job.ranks > 11 && step > 0 {
         line(
             11,
             "warning: this rank is 1.34 times as slow as the others".into(),

@@ -48,24 +48,16 @@ pub(crate) fn all(now: i64, begun: i64) -> BTreeMap<u64, JobView> {
 }
 
 /// Eleven thousand that are much alike.
-pub(crate) fn crowd(now: i64) -> impl Iterator<Item = (u64, JobView)> {
+pub(crate) fn crowd(now: i64) -> impl Iterator<Item = JobView> {
     (100..11_100).map(move |id| {
-        let phase = if id % 11 == 0 {
+        let is_running = id % 11 == 0;
+        let phase = if is_running {
             Phase::Running
         } else {
             Phase::Queued
         };
-        (
-            id,
-            other(
-                id,
-                &format!("trial-of-{}", id % 97),
-                "ada",
-                "juwels-booster",
-                phase,
-                now,
-            ),
-        )
+        let name = format!("trial-of-{}", id % 97);
+        other(id, &name, "ada", "juwels-booster", phase, now)
     })
 }
 

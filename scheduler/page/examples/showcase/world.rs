@@ -44,6 +44,7 @@ pub(crate) struct World {
     kind: Kind,
     clock: Clock,
     begun_ms: i64,
+    crowd: Vec<JobView>,
     ended: Mutex<BTreeMap<u64, JobView>>,
     changes: broadcast::Sender<Change>,
 }
@@ -55,11 +56,22 @@ impl World {
             kind,
             clock,
             begun_ms: 0,
+            crowd: Vec::new(),
             ended: Mutex::default(),
             changes: broadcast::Sender::new(64),
         };
         let begun_ms = world.now_ms();
-        Self { begun_ms, ..world }
+        let is_crowded = kind == Kind::Many;
+        let crowd = if is_crowded {
+            jobs::crowd(begun_ms).collect()
+        } else {
+            Vec::new()
+        };
+        Self {
+            begun_ms,
+            crowd,
+            ..world
+        }
     }
 
     /// Says what has changed, once a second, for ever.
@@ -78,35 +90,19 @@ impl World {
         let _ = self.changes.send(change);
     }
 
-    fn jobs(&self) -> BTreeMap<u64, JobView> {
+    /// Those that move or that somebody has ended; the crowd's numbers are higher.
+    fn moving(&self) -> BTreeMap<u64, JobView> {
         let mut all = match self.kind {
             Kind::Empty => BTreeMap::new(),
-            Kind::Rich => jobs::all(self.now_ms(), self.begun_ms),
-            Kind::Many => {
-                let mut all = jobs::all(self.now_ms(), self.begun_ms);
-                all.extend(jobs::crowd(self.now_ms()));
-                all
-            }
+            Kind::Rich | Kind::Many => jobs::all(self.now_ms(), self.begun_ms),
         };
-        let ended = self.ended.lock().expect("no holder panics").clone();
-        all.extend(ended);
+        all.extend(self.ended.lock().expect("no holder panics").clone());
         all
     }
 
     fn find(&self, job: u64) -> Result<JobView, Refusal> {
-        // One job is not worth making a crowd.
-        let found = match self.kind {
-            Kind::Empty => None,
-            _ => {
-                let ended = self
-                    .ended
-                    .lock()
-                    .expect("no holder panics")
-                    .get(&job)
-                    .cloned();
-                ended.or_else(|| jobs::all(self.now_ms(), self.begun_ms).remove(&job))
-            }
-        };
+        let found = self.moving().remove(&job);
+        let found = found.or_else(|| self.crowd.iter().find(|own| own.id == job).cloned());
         found.ok_or_else(|| Refusal::no_job(job))
     }
 }
@@ -131,14 +127,15 @@ impl Source for World {
             protocol: 1,
             leader: true,
             started_ms: self.begun_ms,
-            jobs: self.jobs().len() as u64,
+            jobs: (self.moving().len() + self.crowd.len()) as u64,
             ..ServerReply::default()
         })
     }
 
     async fn list(&self, ask: ListRequest) -> Result<ListReply, Refusal> {
-        let all = self.jobs();
-        let top = || all.values().filter(|job| !ask.top || job.parent == 0);
+        let moving = self.moving();
+        let all: Vec<_> = moving.values().chain(&self.crowd).collect();
+        let top = || all.iter().filter(|job| !ask.top || job.parent == 0);
         let counts = (1..=6).map(|phase| PhaseCount {
             phase,
             jobs: top().filter(|job| job.phase == phase).count() as u64,
@@ -148,8 +145,12 @@ impl Source for World {
         } else {
             ask.limit as usize
         };
-        let mut found = all.values().rev().filter(|job| wants(&ask, job));
-        let jobs: Vec<_> = found.by_ref().take(limit).cloned().collect();
+        let mut found = all.iter().rev().filter(|job| wants(&ask, job));
+        let jobs: Vec<_> = found
+            .by_ref()
+            .take(limit)
+            .map(|job| (*job).clone())
+            .collect();
         let is_more = found.next().is_some();
         let last = jobs.last().map_or(0, |job| job.id);
         Ok(ListReply {

@@ -49,11 +49,6 @@ pub(crate) fn short(value: f64) -> String {
     }
 }
 
-/// `12.3 k tokens/s`.
-pub(crate) fn speed(tokens_per_s: f64) -> String {
-    format!("{} tokens/s", short(tokens_per_s))
-}
-
 /// `1.5 MiB`.
 pub(crate) fn bytes(value: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
