@@ -5,6 +5,7 @@
 
 mod attempt;
 mod place;
+mod restore;
 
 use std::sync::Arc;
 
@@ -48,16 +49,19 @@ impl State {
     }
 
     fn add_cluster(&mut self, name: &ClusterName, terms: Terms) {
-        let cluster = self.clusters.entry(name.clone());
-        cluster
-            .and_modify(|cluster| cluster.terms = terms)
-            .or_insert_with(|| Cluster {
-                name: name.clone(),
-                terms,
-                nodes: Default::default(),
-                strikes: Default::default(),
-                observed_at: None,
-            });
+        if let Some(known) = self.clusters.get_mut(name) {
+            known.terms = terms;
+            return;
+        }
+        let new = Cluster {
+            name: name.clone(),
+            terms,
+            nodes: Default::default(),
+            strikes: Default::default(),
+            observed_at: None,
+        };
+        self.clusters.insert(name.clone(), new);
+        self.hold_again(name);
     }
 
     fn submitted(&mut self, fact: &Fact) {
@@ -74,6 +78,9 @@ impl State {
         else {
             return;
         };
+        if self.jobs.contains_key(job) {
+            return;
+        }
         let role = match (sweep, trial_of) {
             (Some(sweep), _) => sweep_role(sweep),
             (None, Some((parent, label))) => Role::Trial {

@@ -8,17 +8,19 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 
 /// Where jobs can run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
     /// Its name.
     pub name: ClusterName,
     /// What its profile says.
     pub terms: Terms,
     /// Its nodes by name, as last observed. Not kept in the journal.
+    #[serde(skip)]
     pub nodes: BTreeMap<NodeName, Node>,
     /// Failures blamed on nodes.
     pub strikes: BTreeMap<NodeName, Strikes>,
     /// When it was last observed; `None` before the first time. Not kept in the journal.
+    #[serde(skip)]
     pub observed_at: Option<Timestamp>,
 }
 
@@ -73,7 +75,7 @@ impl Node {
 }
 
 /// Failures blamed on a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strikes {
     /// How many, of late.
     pub count: u32,

@@ -273,6 +273,37 @@ impl Fact {
         )
     }
 
+    /// Its name, as it is written.
+    pub fn kind(&self) -> &'static str {
+        match self.what {
+            What::ClusterAdded { .. } => "cluster-added",
+            What::ClusterRemoved { .. } => "cluster-removed",
+            What::Submitted { .. } => "submitted",
+            What::Planned { .. } => "planned",
+            What::Accepted { .. } => "accepted",
+            What::Granted { .. } => "granted",
+            What::Joined { .. } => "joined",
+            What::Started { .. } => "started",
+            What::Committed { .. } => "committed",
+            What::Measured { .. } => "measured",
+            What::Spoke { .. } => "spoke",
+            What::StopAsked { .. } => "stop-asked",
+            What::Ended { .. } => "ended",
+            What::Requeued { .. } => "requeued",
+            What::RetryPlanned { .. } => "retry-planned",
+            What::NodeStruck { .. } => "node-struck",
+            What::Paused { .. } => "paused",
+            What::Promoted { .. } => "promoted",
+            What::Finished { .. } => "finished",
+            What::NodesSeen { .. } => "nodes-seen",
+            What::ClusterSeen { .. } => "cluster-seen",
+            What::Heard { .. } => "heard",
+            What::Waiting { .. } => "waiting",
+            What::Seen { .. } => "seen",
+            What::Missed { .. } => "missed",
+        }
+    }
+
     /// The job that it is about.
     pub fn job(&self) -> Option<JobId> {
         match &self.what {

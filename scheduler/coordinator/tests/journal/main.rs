@@ -1,0 +1,11 @@
+//! What a journal keeps, on SQLite and, where `SCHLIFF_TEST_POSTGRES` names a server, on Postgres.
+
+mod crash;
+mod example;
+mod facts;
+mod golden;
+mod leading;
+mod place;
+mod replay;
+mod snapshots;
+mod told;
