@@ -49,7 +49,9 @@ mod tests {
         for (at_ms, event) in [(5, 'c'), (1, 'a'), (5, 'd'), (3, 'b')] {
             agenda.put(at_ms, event);
         }
-        let order: String = std::iter::from_fn(|| agenda.take()).map(|(_, e)| e).collect();
+        let order: String = std::iter::from_fn(|| agenda.take())
+            .map(|(_, e)| e)
+            .collect();
         assert_eq!(order, "abcd");
     }
 }

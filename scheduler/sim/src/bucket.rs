@@ -44,7 +44,9 @@ impl Bucket {
 
     /// Whether its result is there.
     pub(crate) fn has_result(&self, out: &str) -> bool {
-        self.prefixes.get(out).is_some_and(|prefix| prefix.has_result)
+        self.prefixes
+            .get(out)
+            .is_some_and(|prefix| prefix.has_result)
     }
 
     /// Whether this checkpoint can be gone on from.

@@ -177,7 +177,10 @@ impl Coverage {
         for family in Family::ALL {
             let mut names = family.wanted();
             let seen = self.counts.keys().filter(|(own, _)| *own == family);
-            let more: Vec<_> = seen.map(|(_, n)| *n).filter(|n| !names.contains(n)).collect();
+            let more: Vec<_> = seen
+                .map(|(_, n)| *n)
+                .filter(|n| !names.contains(n))
+                .collect();
             names.extend(more);
             text += family.title();
             text.push('\n');

@@ -80,7 +80,11 @@ impl CrewAgent {
 
     /// The coordinator has everything before this number.
     pub(crate) fn acknowledge(&mut self, before: u64) {
-        while self.outbox.front().is_some_and(|(number, _)| *number < before) {
+        while self
+            .outbox
+            .front()
+            .is_some_and(|(number, _)| *number < before)
+        {
             self.outbox.pop_front();
         }
     }

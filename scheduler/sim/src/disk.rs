@@ -102,7 +102,8 @@ mod tests {
         for permille in 0..1_000 {
             let mut disk = Disk::default();
             disk.append(&[fact(1), fact(2)], Reach::Whole).unwrap();
-            disk.append(&[fact(3), fact(4)], Reach::Torn(permille)).unwrap();
+            disk.append(&[fact(3), fact(4)], Reach::Torn(permille))
+                .unwrap();
             assert_eq!(disk.recover().unwrap(), [fact(1), fact(2)], "{permille}");
             disk.append(&[fact(5)], Reach::Whole).unwrap();
             assert_eq!(disk.recover().unwrap(), [fact(1), fact(2), fact(5)]);

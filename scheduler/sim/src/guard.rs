@@ -87,10 +87,13 @@ impl Guard {
             return Ok(());
         };
         let settle_ms = terms.map_or(0, |terms| terms.settle_ms);
-        let proof = observed.listings.get(&order.cluster).is_some_and(|listing| {
-            let lacks = !listing.allocations.iter().any(|held| held.key == key);
-            lacks && listing.is_complete && listing.asked_at >= last.ended_at.plus(settle_ms)
-        });
+        let proof = observed
+            .listings
+            .get(&order.cluster)
+            .is_some_and(|listing| {
+                let lacks = !listing.allocations.iter().any(|held| held.key == key);
+                lacks && listing.is_complete && listing.asked_at >= last.ended_at.plus(settle_ms)
+            });
         match proof {
             true => Ok(()),
             false => breach(
@@ -117,10 +120,12 @@ impl Guard {
             let here = alive
                 .clone()
                 .filter(|other| other.site == crew.site && other.nodes.contains(node));
-            let (gpus, cpus) = here.map(|other| other.shape).chain([crew.shape]).fold(
-                (0, 0),
-                |(gpus, cpus), shape| (gpus + shape.gpus_per_node, cpus + shape.cpus_per_node),
-            );
+            let (gpus, cpus) = here
+                .map(|other| other.shape)
+                .chain([crew.shape])
+                .fold((0, 0), |(gpus, cpus), shape| {
+                    (gpus + shape.gpus_per_node, cpus + shape.cpus_per_node)
+                });
             let room = room(node);
             if gpus > room.0 || cpus > room.1 {
                 let node = node.as_str();
@@ -138,11 +143,7 @@ impl Guard {
     }
 
     /// SCH-8: ranks go on from where the journal promised, or from later.
-    pub(crate) fn resumes(
-        &self,
-        key: SubmitKey,
-        from: Option<schliff_spec::id::Step>,
-    ) -> Verdict {
+    pub(crate) fn resumes(&self, key: SubmitKey, from: Option<schliff_spec::id::Step>) -> Verdict {
         let promised = self.ledger.resume_from(key);
         match from < promised {
             true => breach(

@@ -93,7 +93,11 @@ fn run(count: u64, from: u64, jobs: Option<usize>) -> Fallible {
     for failure in &summary.failures {
         let (at_s, breach) = (failure.at_ms / 1_000, &failure.breach);
         let text: String = breach.text.chars().take(400).collect();
-        writeln!(out, "seed {}: {at_s} s: {}: {text}", failure.seed, breach.id)?;
+        writeln!(
+            out,
+            "seed {}: {at_s} s: {}: {text}",
+            failure.seed, breach.id
+        )?;
     }
     if let Some(first) = summary.failures.first() {
         let run = World::new(Scenario::drawn(first.seed), Trace::kept())?.run();

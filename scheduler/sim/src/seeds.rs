@@ -85,7 +85,9 @@ pub fn seeds(from: u64, count: u64, threads: usize) -> Result<Summary, IdError> 
         let ended = threads.into_iter().filter_map(|thread| thread.join().ok());
         ended.collect::<Result<Vec<()>, IdError>>()
     })?;
-    let mut summary = summary.into_inner().unwrap_or_else(|error| error.into_inner());
+    let mut summary = summary
+        .into_inner()
+        .unwrap_or_else(|error| error.into_inner());
     summary.failures.sort_by_key(|failure| failure.seed);
     Ok(summary)
 }

@@ -58,23 +58,42 @@ enum Event {
     /// A call for a listing goes out.
     Observe { epoch: u64, site: usize },
     /// It reaches the site.
-    Lists { epoch: u64, site: usize, asked_at: Timestamp },
+    Lists {
+        epoch: u64,
+        site: usize,
+        asked_at: Timestamp,
+    },
     /// It is answered.
-    Listed { epoch: u64, site: usize, listing: Option<Box<Listing>> },
+    Listed {
+        epoch: u64,
+        site: usize,
+        listing: Option<Box<Listing>>,
+    },
     /// A submit reaches its site.
-    Submits { call: calls::Call, launch: Box<schliff_backend::Launch> },
+    Submits {
+        call: calls::Call,
+        launch: Box<schliff_backend::Launch>,
+    },
     /// A stop reaches its site.
     Stops { call: calls::Call, how: StopHow },
     /// A forget reaches its site.
     Forgets { call: calls::Call },
     /// A call is answered.
-    Answered { call: calls::Call, what: calls::Answer },
+    Answered {
+        call: calls::Call,
+        what: calls::Answer,
+    },
     /// A site looks at its queue.
     Turn(usize),
     /// Something happens to agents and ranks.
     Crew(SubmitKey, CrewEvent),
     /// An agent is answered.
-    Told { key: SubmitKey, node: u32, before: u64, directive: Directive },
+    Told {
+        key: SubmitKey,
+        node: u32,
+        before: u64,
+        directive: Directive,
+    },
     /// A fault strikes.
     Strike(usize),
     /// What a strike did is undone.
@@ -118,6 +137,8 @@ pub struct World {
     crashed_at_ms: u64,
     /// The site that the next start of the coordinator leaves out.
     left_out: Option<usize>,
+    /// The coordinator that runs was started without one.
+    lacks_site: bool,
     disk: Disk,
     /// What the disk says, applied.
     durable: State,
@@ -152,6 +173,7 @@ impl World {
             epoch: 0,
             crashed_at_ms: 0,
             left_out: None,
+            lacks_site: false,
             disk: Disk::default(),
             durable: State::default(),
             writes: 0,
@@ -194,7 +216,8 @@ impl World {
         while let Some((at_ms, event)) = self.agenda.take() {
             self.now_ms = at_ms;
             if let Err(found) = self.happen(event) {
-                self.trace.line(at_ms, "breach", format!("{}: {}", found.id, found.text));
+                self.trace
+                    .line(at_ms, "breach", format!("{}: {}", found.id, found.text));
                 breach = Some((at_ms, found));
                 break;
             }
@@ -225,7 +248,12 @@ impl World {
             Event::Act(at) => self.act(at),
             Event::AskAgain(client) => self.ask(client),
             Event::Crew(key, event) => self.crew_event(key, event),
-            Event::Told { key, node, before, directive } => {
+            Event::Told {
+                key,
+                node,
+                before,
+                directive,
+            } => {
                 self.told(key, node, before, directive);
                 Ok(())
             }
@@ -249,11 +277,19 @@ impl World {
                 self.observe(epoch, site);
                 Ok(())
             }
-            Event::Lists { epoch, site, asked_at } => {
+            Event::Lists {
+                epoch,
+                site,
+                asked_at,
+            } => {
                 self.lists(epoch, site, asked_at);
                 Ok(())
             }
-            Event::Listed { epoch, site, listing } => self.listed(epoch, site, listing),
+            Event::Listed {
+                epoch,
+                site,
+                listing,
+            } => self.listed(epoch, site, listing),
             Event::Submits { call, launch } => self.submits(call, &launch),
             Event::Stops { call, how } => {
                 self.stops(call, how);
@@ -298,7 +334,8 @@ impl World {
     /// A fault took effect.
     fn count(&mut self, fault: Fault, on: &str) {
         self.coverage.count(Family::Fault, fault.code());
-        self.trace.line(self.now_ms, "fault", format!("{fault} {on}"));
+        self.trace
+            .line(self.now_ms, "fault", format!("{fault} {on}"));
     }
 }
 

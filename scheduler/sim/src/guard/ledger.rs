@@ -46,7 +46,10 @@ struct Promise {
 
 impl Ledger {
     pub(super) fn learn(&mut self, fact: &Fact) -> Verdict {
-        if let What::Submitted { job, ask, retry_of, .. } = &fact.what {
+        if let What::Submitted {
+            job, ask, retry_of, ..
+        } = &fact.what
+        {
             let earlier = retry_of.and_then(|earlier| self.jobs.get(&earlier));
             let account = Account {
                 shapes: ask.shapes.clone(),
@@ -136,7 +139,10 @@ impl Account {
             What::Ended { ending, .. } => {
                 self.may_stop = false;
                 let was_asked = std::mem::take(&mut self.was_asked);
-                let gained = self.attempts.last().is_some_and(|a| self.committed > a.resume_from);
+                let gained = self
+                    .attempts
+                    .last()
+                    .is_some_and(|a| self.committed > a.resume_from);
                 if let Some(newest) = self.attempts.last_mut() {
                     newest.is_over = true;
                 }
@@ -175,7 +181,10 @@ impl Account {
         }
         if *resume_from < self.committed {
             let (from, newest) = (resume_from, self.committed);
-            return breach("SCH-8", format!("job {job} goes back to {from:?} from {newest:?}"));
+            return breach(
+                "SCH-8",
+                format!("job {job} goes back to {from:?} from {newest:?}"),
+            );
         }
         self.attempts.push(Promise {
             cluster: cluster.clone(),

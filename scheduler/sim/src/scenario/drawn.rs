@@ -211,7 +211,9 @@ fn job(rng: &mut Rng, sites: &[SitePlan], number: usize) -> JobPlan {
     let is_tight = rng.chance(100);
     JobPlan {
         site,
-        time_ms: rng.chance(600).then(|| about_ms * rng.between(1, 4) + MINUTE),
+        time_ms: rng
+            .chance(600)
+            .then(|| about_ms * rng.between(1, 4) + MINUTE),
         priority: u8::try_from(rng.one_of(&[50, 50, 50, 20, 90])).unwrap_or(50),
         retries: u32::try_from(rng.below(6)).unwrap_or(0),
         budget: Budget {

@@ -76,9 +76,7 @@ impl Scenario {
             "cancel" => {
                 let mut script = Self::on(name, desk(1)).with(job(1));
                 let (on, is_now) = (Target::Job(0), false);
-                script
-                    .acts
-                    .push((60 * SECOND, Act::Cancel { on, is_now }));
+                script.acts.push((60 * SECOND, Act::Cancel { on, is_now }));
                 script
             }
             "budget" => {

@@ -24,7 +24,11 @@ impl Site {
             nodes: self.nodes.iter().map(|(n, node)| report(n, node)).collect(),
         };
         self.recent.push_back((now_ms, shown.clone()));
-        while self.recent.front().is_some_and(|(at, _)| at + KEPT_MS < now_ms) {
+        while self
+            .recent
+            .front()
+            .is_some_and(|(at, _)| at + KEPT_MS < now_ms)
+        {
             self.recent.pop_front();
         }
         shown

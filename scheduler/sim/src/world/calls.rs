@@ -74,12 +74,14 @@ impl World {
                     StopHow::Gently => tried.gentle_at = Some(self.clock()),
                     StopHow::Now => tried.now_at = Some(self.clock()),
                 }
-                self.trace.line(self.now_ms, "action", format!("stop {key} {how:?}"));
+                self.trace
+                    .line(self.now_ms, "action", format!("stop {key} {how:?}"));
                 let way_ms = self.way_ms(site);
                 self.after(way_ms, Event::Stops { call, how });
             }
             Action::Forget { .. } => {
-                self.trace.line(self.now_ms, "action", format!("forget {key}"));
+                self.trace
+                    .line(self.now_ms, "action", format!("forget {key}"));
                 let way_ms = self.way_ms(site);
                 self.after(way_ms, Event::Forgets { call });
             }
@@ -235,7 +237,14 @@ impl World {
             return;
         }
         let (asked_at, way_ms) = (self.clock(), self.way_ms(site).min(GIVE_UP_MS));
-        self.after(way_ms, Event::Lists { epoch, site, asked_at });
+        self.after(
+            way_ms,
+            Event::Lists {
+                epoch,
+                site,
+                asked_at,
+            },
+        );
     }
 
     pub(super) fn lists(&mut self, epoch: u64, site: usize, asked_at: Timestamp) {
@@ -247,7 +256,14 @@ impl World {
             false => Some(Box::new(self.listing(site, asked_at))),
         };
         let back_ms = self.rng.between(5, 200);
-        self.after(back_ms, Event::Listed { epoch, site, listing });
+        self.after(
+            back_ms,
+            Event::Listed {
+                epoch,
+                site,
+                listing,
+            },
+        );
     }
 
     fn listing(&mut self, site: usize, asked_at: Timestamp) -> Listing {
@@ -282,7 +298,9 @@ impl World {
             return Ok(());
         }
         let pause_ms = match (&listing, self.is_peace) {
-            (None, false) => self.rng.between(self.scenario.pace.observe_ms, LONGEST_PAUSE_MS),
+            (None, false) => self
+                .rng
+                .between(self.scenario.pace.observe_ms, LONGEST_PAUSE_MS),
             _ => self.scenario.pace.observe_ms,
         };
         self.after(pause_ms, Event::Observe { epoch, site });

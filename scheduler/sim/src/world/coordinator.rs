@@ -54,7 +54,9 @@ impl Coordinator {
     pub(super) fn forgotten(&mut self, cluster: &ClusterName, key: SubmitKey) {
         if let Some(listing) = self.observed.listings.get_mut(cluster) {
             let listing = Arc::make_mut(listing);
-            listing.allocations.retain(|allocation| allocation.key != key);
+            listing
+                .allocations
+                .retain(|allocation| allocation.key != key);
         }
     }
 }
@@ -79,6 +81,7 @@ impl World {
         let line = format!("starts with {} facts", facts.len());
         self.trace.line(self.now_ms, "shell", line);
         let (epoch, left_out) = (self.epoch, self.left_out.take());
+        self.lacks_site = left_out.is_some();
         let there = (0..self.sites.len()).filter(|site| Some(*site) != left_out);
         let there: Vec<_> = there.collect();
         let named = there.iter().map(|at| {

@@ -26,7 +26,11 @@ pub(super) enum CrewEvent {
     /// A step is done.
     Step { turn: u64 },
     /// A checkpoint is written; then they end with a code, or go on.
-    Saved { turn: u64, step: Step, then: Option<i32> },
+    Saved {
+        turn: u64,
+        step: Step,
+        then: Option<i32>,
+    },
     /// The agent notices that ranks stand still.
     HangSeen { turn: u64 },
     /// It is time for a report.
@@ -43,9 +47,8 @@ impl World {
     /// Agents are started for what was granted.
     pub(super) fn begin_at(&mut self, site: usize) -> Verdict {
         let held = self.sites[site].held().iter();
-        let is_new = |(key, held): &(&SubmitKey, &Held)| {
-            held.is_running() && !self.crews.contains_key(*key)
-        };
+        let is_new =
+            |(key, held): &(&SubmitKey, &Held)| held.is_running() && !self.crews.contains_key(*key);
         let new: Vec<_> = held
             .filter(is_new)
             .map(|(_, held)| (held.launch.clone(), held.nodes.clone()))
@@ -209,7 +212,10 @@ impl World {
         if let Some(crew) = self.crews.get_mut(&key) {
             crew.writing = Some(step);
             let turn = crew.turn;
-            self.after(took_ms, Event::Crew(key, CrewEvent::Saved { turn, step, then }));
+            self.after(
+                took_ms,
+                Event::Crew(key, CrewEvent::Saved { turn, step, then }),
+            );
         }
     }
 
@@ -350,7 +356,10 @@ impl World {
         if self.befalls(Fault::DuplicateReport) {
             let later_ms = self.rng.between(100, 90_000);
             let report = report.clone();
-            self.after(way_ms + later_ms, Event::Arrives(Mail::Report { report, before }));
+            self.after(
+                way_ms + later_ms,
+                Event::Arrives(Mail::Report { report, before }),
+            );
         }
         self.after(way_ms, Event::Arrives(Mail::Report { report, before }));
     }

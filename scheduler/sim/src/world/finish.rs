@@ -31,13 +31,13 @@ impl World {
         for crew in self.crews.values_mut() {
             crew.slowness = 1;
             if !crew.is_zombie {
-                crew.agents.iter_mut().for_each(|agent| agent.cut_until_ms = 0);
+                crew.agents
+                    .iter_mut()
+                    .for_each(|agent| agent.cut_until_ms = 0);
             }
         }
         self.left_out = None;
-        let all = self.sites.len();
-        let lacks = |state: &State| state.clusters.len() < all;
-        if self.coordinator.as_ref().is_some_and(|c| lacks(&c.state)) {
+        if self.coordinator.is_some() && self.lacks_site {
             self.stop_coordinator();
         }
         Ok(())
@@ -111,6 +111,14 @@ impl World {
         let why = explain(state, self.clock(), job.id).map(|why| why.reason);
         match why {
             Some(Reason::Capacity { shape, .. }) => !self.sites.iter().any(|site| {
+                let is_other = job
+                    .ask
+                    .cluster
+                    .as_ref()
+                    .is_some_and(|own| *own != site.name);
+                if is_other {
+                    return false;
+                }
                 let large = site.nodes.values();
                 let large = large.filter(|node| node.gpus >= shape.gpus_per_node);
                 large.count() >= shape.nodes as usize
@@ -180,7 +188,10 @@ impl World {
             };
             let kept = self.durable.requests.get(&submission.request_id).copied();
             if client.job.is_some() && client.job != kept {
-                let text = format!("{} became {kept:?}, not what was said", submission.request_id);
+                let text = format!(
+                    "{} became {kept:?}, not what was said",
+                    submission.request_id
+                );
                 return breach("SCH-9", text);
             }
         }

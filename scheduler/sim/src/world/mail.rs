@@ -11,13 +11,19 @@ pub(super) enum Mail {
     /// Its own configuration, first of all.
     Clusters(Vec<(ClusterName, Terms)>),
     /// A user's command.
-    Command { client: usize, command: Box<Command> },
+    Command {
+        client: usize,
+        command: Box<Command>,
+    },
     /// An agent's report, with the number of the news after its last.
     Report { report: Report, before: u64 },
     /// A listing.
     Listing(Box<Listing>),
     /// An answer to a submit.
-    Answer { key: SubmitKey, answer: SubmitAnswer },
+    Answer {
+        key: SubmitKey,
+        answer: SubmitAnswer,
+    },
     /// Time has passed.
     Tick,
 }

@@ -22,7 +22,10 @@ const CLEAN_MS: u64 = 20_000;
 #[derive(Clone, Debug)]
 pub(super) enum Heal {
     /// Nodes are up again and take new work.
-    Nodes { site: usize, nodes: BTreeSet<NodeName> },
+    Nodes {
+        site: usize,
+        nodes: BTreeSet<NodeName>,
+    },
     /// What an old allocation left is removed.
     Zombie(SubmitKey),
 }
@@ -39,10 +42,9 @@ impl World {
             Fault::ClockForwards | Fault::ClockBackwards | Fault::ClusterRemoved => {
                 self.strike_coordinator(&strike);
             }
-            Fault::SlowSite
-            | Fault::SiteRestart
-            | Fault::SiteForgets
-            | Fault::NodeDrained => self.strike_site(&strike),
+            Fault::SlowSite | Fault::SiteRestart | Fault::SiteForgets | Fault::NodeDrained => {
+                self.strike_site(&strike)
+            }
             Fault::NodeDeath | Fault::NodeIsolated => self.strike_nodes(&strike),
             Fault::CancelOutside => self.cancel_outside(&strike),
             _ => self.strike_crew(&strike),
@@ -135,20 +137,29 @@ impl World {
         };
         let mut dead = Vec::new();
         for crew in self.crews.values_mut().filter(touched) {
-            let lost: Vec<_> = crew.nodes.iter().filter(|n| nodes.contains(n)).cloned().collect();
+            let lost: Vec<_> = crew
+                .nodes
+                .iter()
+                .filter(|n| nodes.contains(n))
+                .cloned()
+                .collect();
             let is_all = lost.len() == crew.nodes.len();
             self.sites[site].end(crew.key, AllocationEnd::NodesLost { nodes: lost });
             if isolates && is_all {
                 crew.is_zombie = true;
                 let until_ms = self.now_ms + strike.for_ms;
-                crew.agents.iter_mut().for_each(|agent| agent.cut_until_ms = until_ms);
+                crew.agents
+                    .iter_mut()
+                    .for_each(|agent| agent.cut_until_ms = until_ms);
                 let clean_ms = until_ms + CLEAN_MS;
-                self.agenda.put(clean_ms, Event::Heal(Heal::Zombie(crew.key)));
+                self.agenda
+                    .put(clean_ms, Event::Heal(Heal::Zombie(crew.key)));
             } else {
                 dead.push(crew.key);
             }
         }
-        dead.into_iter().for_each(|key| self.kill(key, "its node is lost"));
+        dead.into_iter()
+            .for_each(|key| self.kill(key, "its node is lost"));
         // Nothing new is put there before what was left is removed.
         let up_ms = strike.for_ms + CLEAN_MS + 1_000;
         self.after(up_ms, Event::Heal(Heal::Nodes { site, nodes }));
@@ -207,7 +218,9 @@ impl World {
             Fault::SlowRank => crew.slowness = 20,
             Fault::TornCheckpoint => crew.tears_next = true,
             Fault::AgentPartition => {
-                crew.agents.iter_mut().for_each(|agent| agent.cut_until_ms = until_ms);
+                crew.agents
+                    .iter_mut()
+                    .for_each(|agent| agent.cut_until_ms = until_ms);
             }
             Fault::RanksKeepDying => {
                 crew.restarts_left = 0;
