@@ -76,6 +76,12 @@ pub struct ListRequest {
     /// 1 to 1000, 100 where 0.
     #[prost(uint32, tag = "7")]
     pub limit: u32,
+    /// Without the trials of sweeps.
+    #[prost(bool, tag = "8")]
+    pub top: bool,
+    /// Ended jobs with this outcome only, where not empty.
+    #[prost(string, tag = "9")]
+    pub outcome: ::prost::alloc::string::String,
 }
 #[derive(serde::Serialize, Clone, PartialEq, ::prost::Message)]
 pub struct ListReply {
@@ -85,9 +91,12 @@ pub struct ListReply {
     /// Pass as `before` for the next page; 0 at the end.
     #[prost(uint64, tag = "2")]
     pub next_before: u64,
-    /// Jobs in each phase, whatever was asked for.
+    /// Jobs in each phase, whatever was asked for, except that `top` holds here too.
     #[prost(message, repeated, tag = "3")]
     pub counts: ::prost::alloc::vec::Vec<PhaseCount>,
+    /// Of those that have ended, the ones that failed.
+    #[prost(uint64, tag = "4")]
+    pub failed: u64,
 }
 #[derive(serde::Serialize, Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PhaseCount {
