@@ -256,10 +256,6 @@ impl Reader<'_> {
                 fault.expected(format!("at most {nodes}")),
             );
         }
-        if resources.time_s.is_some() {
-            let message = "no effect where the job runs on this machine";
-            self.warn("resources.time", Fault::new(message));
-        }
         Some(resources)
     }
 

@@ -1,24 +1,38 @@
 //! The command line's grammar and its help texts.
 
+mod agent;
+mod connection;
 mod examples;
+mod jobs;
+mod model;
+mod serve;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use schliff_spec::job::{BaseModel, DataFormat};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use schliff_spec::place::CollectiveKind;
-use schliff_spec::request::MergeDtype;
 
+pub(crate) use connection::ConnectionArgs;
+pub(crate) use jobs::{
+    CancelArgs, ClustersArgs, ExportArgs, JobIdArgs, JobsVerb, ListArgs, LogsArgs, NodesArgs,
+    PhaseWord, SubmitArgs, TopArgs, WaitArgs,
+};
+pub(crate) use model::{EvalArgs, EvalInputArgs, GenerateArgs, MergeArgs};
+pub(crate) use serve::ServeArgs;
+
+pub(crate) use agent::{AgentArgs, ReportArgs};
 use examples::{
-    AGENT_EXAMPLES, CHECK_EXAMPLES, CHECKPOINTS_EXAMPLES, CONFIG_EXAMPLES, DATA_EXAMPLES,
-    DOCTOR_EXAMPLES, EVAL_EXAMPLES, GENERATE_EXAMPLES, MERGE_EXAMPLES, RUN_EXAMPLES, TOP_EXAMPLES,
+    AGENT_EXAMPLES, CHECK_EXAMPLES, CHECKPOINTS_EXAMPLES, COMPLETION_EXAMPLES, CONFIG_EXAMPLES,
+    DATA_EXAMPLES, DOCTOR_EXAMPLES, EVAL_EXAMPLES, GENERATE_EXAMPLES, HELP_EXAMPLES, MAN_EXAMPLES,
+    MERGE_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES, TOP_EXAMPLES,
 };
 
 /// Fine-tunes language models with LoRA, and shows what it did.
 #[derive(Debug, Parser)]
 #[command(name = "schliff", version, max_term_width = 100, after_help = TOP_EXAMPLES)]
+#[command(disable_help_subcommand = true)]
 pub(crate) struct Args {
     /// Colour: auto, always or never; NO_COLOR is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -69,6 +83,20 @@ pub(crate) enum Verb {
     /// Say what this machine can do, and what to do about what it cannot
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Coordinate jobs: take them in, run them, keep their records, serve the page
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    #[command(flatten)]
+    Jobs(JobsVerb),
+    /// Print a script that completes schliff's verbs and flags in a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completion(CompletionArgs),
+    /// Print the manual page, or write one for each verb
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
+    /// Explain a verb, or an error by its code
+    #[command(after_help = HELP_EXAMPLES)]
+    Help(HelpArgs),
 }
 
 /// A job file with what the command line changes in it.
@@ -89,18 +117,6 @@ pub(crate) struct OutputArgs {
     /// Print the result as one JSON object on standard output
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// A base model and what lies on top of it.
-#[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Model")]
-pub(crate) struct ModelArgs {
-    /// Base model: gguf:PATH, a .gguf file, or an HF directory
-    #[arg(long, value_name = "BASE", value_parser = base_model)]
-    pub(crate) base: BaseModel,
-    /// PEFT directory on top of the base model
-    #[arg(long, value_name = "DIR")]
-    pub(crate) adapter: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -137,48 +153,6 @@ pub(crate) struct RunArgs {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct AgentArgs {
-    #[command(flatten)]
-    pub(crate) job: JobArgs,
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-    #[command(flatten)]
-    pub(crate) group: GroupArgs,
-    /// Go on from the newest good checkpoint under another prefix than the job's own
-    #[arg(long, value_name = "URI", help_heading = "Job")]
-    pub(crate) resume: Option<String>,
-    /// Folder of the result [default: runs/NAME OF THE JOB]
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-/// This node among others; what is left out is found in the environment.
-#[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Place")]
-pub(crate) struct PlaceArgs {
-    /// This node, from 0; node 0 leads
-    #[arg(long, value_name = "I")]
-    pub(crate) node: Option<usize>,
-    /// Nodes of the job
-    #[arg(long, value_name = "N")]
-    pub(crate) nodes: Option<usize>,
-    /// Ranks on each node [default: its GPUs, else gpus_per_node of the job, else 1]
-    #[arg(long, value_name = "K")]
-    pub(crate) ranks_per_node: Option<usize>,
-    /// Node 0's host, and its port where the derived ones do not do
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) leader: Option<String>,
-    /// Address of this node on which its ranks listen to others
-    #[arg(long, value_name = "IP")]
-    pub(crate) listen: Option<IpAddr>,
-    /// The job's secret, on storage that all nodes see; node 0 makes it where it is absent
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secret_file: Option<PathBuf>,
 }
 
 /// The ranks of a run, and what becomes of them when one is lost.
@@ -225,74 +199,6 @@ pub(crate) struct DataArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(crate) struct EvalArgs {
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-    #[command(flatten)]
-    pub(crate) input: EvalInputArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-/// Exactly one of a text and a data file.
-#[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Input")]
-#[group(skip)]
-#[command(group(ArgGroup::new("input").required(true).args(["text", "data"])))]
-pub(crate) struct EvalInputArgs {
-    /// Text to measure
-    #[arg(long, value_name = "TEXT", conflicts_with = "format")]
-    pub(crate) text: Option<String>,
-    /// Data file to measure: jsonl, json, csv or parquet
-    #[arg(long, value_name = "FILE", requires = "format")]
-    pub(crate) data: Option<PathBuf>,
-    /// Layout of the samples in the data file
-    #[arg(long, value_name = "FORMAT", value_parser = data_format(), requires = "data")]
-    pub(crate) format: Option<DataFormat>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct GenerateArgs {
-    /// The prompt, or - to read it from standard input
-    #[arg(value_name = "PROMPT")]
-    pub(crate) prompt: String,
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-    /// Longest answer, in tokens
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 128,
-        help_heading = "Generation"
-    )]
-    pub(crate) max_new_tokens: usize,
-    /// Take the prompt as it is, without the model's chat template
-    #[arg(long, help_heading = "Generation")]
-    pub(crate) raw: bool,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct MergeArgs {
-    /// Base model: gguf:PATH, a .gguf file, or an HF directory
-    #[arg(long, value_name = "BASE", value_parser = base_model, help_heading = "Model")]
-    pub(crate) base: BaseModel,
-    /// PEFT directory to add into the base model
-    #[arg(long, value_name = "DIR", help_heading = "Model")]
-    pub(crate) adapter: PathBuf,
-    /// Folder to write; must be empty or absent
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    pub(crate) out: PathBuf,
-    /// Number format of the merged weights
-    #[arg(long, value_name = "DTYPE", default_value = "bf16", value_parser = merge_dtype())]
-    #[arg(help_heading = "Output")]
-    pub(crate) dtype: MergeDtype,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, ClapArgs)]
 pub(crate) struct ConfigArgs {
     #[command(flatten)]
     pub(crate) job: JobArgs,
@@ -327,57 +233,36 @@ pub(crate) struct DoctorArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Reads `--base`: `gguf:PATH`, a path that ends in `.gguf`, or a folder.
-fn base_model(text: &str) -> Result<BaseModel, String> {
-    if let Some(path) = text.strip_prefix("gguf:") {
-        return if path.is_empty() {
-            Err("gguf: lacks a path".into())
-        } else {
-            Ok(BaseModel::Gguf(path.into()))
-        };
-    }
-    if let Some((scheme @ ("hf" | "s3"), _)) = text.split_once(':') {
-        return Err(format!(
-            "{scheme}: addresses are not fetched yet; give a GGUF file or an HF directory on disk"
-        ));
-    }
-    if text.to_ascii_lowercase().ends_with(".gguf") {
-        return Ok(BaseModel::Gguf(text.into()));
-    }
-    Ok(BaseModel::HfDirectory(text.into()))
-}
-
-fn data_format() -> impl TypedValueParser<Value = DataFormat> {
-    let word = PossibleValue::new;
-    named([
-        (word("alpaca"), DataFormat::Alpaca),
-        (word("messages"), DataFormat::Messages),
-        (word("sharegpt"), DataFormat::Sharegpt),
-        (
-            word("prompt-completion").alias("prompt_completion"),
-            DataFormat::PromptCompletion,
-        ),
-        (word("text"), DataFormat::Text),
-        (word("tokens"), DataFormat::Tokens),
-    ])
-}
-
 fn collective() -> impl TypedValueParser<Value = CollectiveKind> {
     use CollectiveKind::{Mpi, Nccl, Tcp};
     named([Tcp, Mpi, Nccl].map(|kind| (PossibleValue::new(kind.word()), kind)))
 }
 
-fn merge_dtype() -> impl TypedValueParser<Value = MergeDtype> {
-    let word = PossibleValue::new;
-    named([
-        (word("f32"), MergeDtype::F32),
-        (word("bf16"), MergeDtype::Bf16),
-        (word("f16"), MergeDtype::F16),
-    ])
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompletionArgs {
+    /// bash, zsh, fish, elvish or powershell
+    #[arg(value_name = "SHELL", hide_possible_values = true)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ManArgs {
+    /// Folder that receives a page for each verb
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct HelpArgs {
+    /// A verb, an error's code such as E-UNREACHABLE, or 'errors'
+    #[arg(value_name = "TOPIC")]
+    pub(crate) topic: Option<String>,
 }
 
 /// A parser for a closed set of words, as the job file writes them.
-fn named<T, const N: usize>(words: [(PossibleValue, T); N]) -> impl TypedValueParser<Value = T>
+pub(super) fn named<T, const N: usize>(
+    words: [(PossibleValue, T); N],
+) -> impl TypedValueParser<Value = T>
 where
     T: Copy + Send + Sync + 'static,
 {
@@ -398,36 +283,5 @@ mod tests {
     #[test]
     fn the_grammar_is_consistent() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn a_format_may_be_written_as_in_the_job_file_or_in_python() {
-        for format in ["prompt-completion", "prompt_completion"] {
-            let args = [
-                "schliff", "eval", "--base", "b", "--data", "d", "--format", format,
-            ];
-            let Verb::Eval(eval) = Args::try_parse_from(args).expect("parses").verb else {
-                panic!("another verb");
-            };
-            assert_eq!(eval.input.format, Some(DataFormat::PromptCompletion));
-        }
-    }
-
-    #[test]
-    fn a_base_is_a_gguf_file_or_a_folder() {
-        assert_eq!(
-            base_model("gguf:m/x.bin"),
-            Ok(BaseModel::Gguf("m/x.bin".into()))
-        );
-        assert_eq!(
-            base_model("m/x.GGUF"),
-            Ok(BaseModel::Gguf("m/x.GGUF".into()))
-        );
-        assert_eq!(
-            base_model("models/qwen"),
-            Ok(BaseModel::HfDirectory("models/qwen".into()))
-        );
-        assert!(base_model("gguf:").is_err());
-        assert!(base_model("hf:org/name").is_err());
     }
 }

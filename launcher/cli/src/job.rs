@@ -4,8 +4,10 @@ use schliff_registry::{Store, checkpoint};
 use schliff_spec::job::Job;
 use schliff_spec::load::{LoadedJob, load as load_spec};
 use schliff_spec::problem::Problems;
+use schliff_spec::sweep;
 
 use crate::args::JobArgs;
+use crate::error_page::ErrorPage;
 use crate::outcome::CliError;
 use crate::terminal;
 
@@ -21,6 +23,36 @@ pub(crate) fn load(args: &JobArgs) -> Result<LoadedJob, Problems> {
         terminal::say(&format!("{}{words}", terminal::yellow("warning:")));
     }
     Ok(loaded)
+}
+
+/// The one training that is to run on this machine at once.
+pub(crate) fn of_one_run(args: &JobArgs) -> Result<Job, CliError> {
+    let loaded = load(args)?;
+    if loaded.job.sweep.is_some() {
+        return Err(is_a_search(args, &loaded.job));
+    }
+    let time_s = loaded.job.resources.as_ref().and_then(|it| it.time_s);
+    if time_s.is_some() {
+        let origin = loaded.origins.get("resources.time");
+        let warning = terminal::yellow("warning:");
+        terminal::say(&format!(
+            "{warning} {origin}: resources.time: no effect where the job runs on this machine at once"
+        ));
+    }
+    Ok(loaded.job)
+}
+
+/// Says that a search is no single training.
+pub(crate) fn is_a_search(args: &JobArgs, job: &Job) -> CliError {
+    let file = args.path.display();
+    let trials = sweep::children(job).len();
+    CliError::usage(format!(
+        "{file} has a [sweep]: it is a search of {trials} trainings, not one"
+    ))
+    .hint(format!(
+        "'schliff submit {file}' lets a coordinator run them"
+    ))
+    .see(ErrorPage::Sweep)
 }
 
 /// The job that the newest good checkpoint under `uri` holds. It goes on writing there.

@@ -6,16 +6,27 @@
 
 mod answer;
 mod args;
+mod clock;
+mod coordinator;
 mod doctor;
+mod error_page;
 mod figures;
+mod follow;
+mod interrupt;
 mod job;
+mod live;
 mod outcome;
+mod plain;
 mod plot;
 mod progress;
+mod script;
+mod state_folder;
 mod table;
 mod terminal;
 mod trainer;
 mod verb;
+mod view;
+mod watching;
 
 use std::process::ExitCode;
 

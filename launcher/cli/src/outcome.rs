@@ -1,9 +1,11 @@
 //! How a verb ends: an exit code, or an error ready to print.
 
+use schliff_agent::report::LastWord;
 use schliff_spec::event::Failure;
 use schliff_spec::exit::ExitCode;
 use schliff_spec::problem::Problems;
 
+use crate::error_page::ErrorPage;
 use crate::terminal;
 
 /// What every verb returns.
@@ -30,6 +32,8 @@ struct Report {
     saved: Option<String>,
     /// What the user can do.
     hint: Option<String>,
+    /// The page that says more.
+    see: Option<ErrorPage>,
 }
 
 impl CliError {
@@ -67,15 +71,43 @@ impl CliError {
         self
     }
 
+    /// Adds the page that says more.
+    pub(crate) fn see(mut self, page: ErrorPage) -> Self {
+        self.report.see = Some(page);
+        self
+    }
+
     /// Adds the last lines of the trainer's standard error.
     pub(crate) fn last_lines(mut self, lines: Vec<String>) -> Self {
         self.report.last_lines = lines;
         self
     }
 
+    /// What went wrong, as the coordinator is told.
+    pub(crate) fn last_word(&self) -> LastWord {
+        let Report {
+            error,
+            causes,
+            hint,
+            ..
+        } = &*self.report;
+        LastWord {
+            exit: self.exit,
+            error: error.clone(),
+            causes: causes.clone(),
+            hint: hint.clone(),
+        }
+    }
+
     /// What went wrong and what the user can do, for a report of another form.
     pub(crate) fn told(self) -> (String, Option<String>) {
         (self.report.error, self.report.hint)
+    }
+
+    /// The whole in one line, without hints.
+    pub(crate) fn brief(&self) -> String {
+        let words = std::iter::once(&self.report.error).chain(&self.report.causes);
+        words.cloned().collect::<Vec<_>>().join(": ")
     }
 
     /// The text for standard error, coloured where that is a terminal.
@@ -86,6 +118,7 @@ impl CliError {
             last_lines,
             saved,
             hint,
+            see,
         } = &*self.report;
         let mut lines = vec![format!("{} {error}", terminal::red("error:"))];
         lines.extend(causes.iter().map(|cause| format!("caused by: {cause}")));
@@ -98,6 +131,10 @@ impl CliError {
             hint.iter()
                 .map(|hint| format!("{} {hint}", terminal::cyan("hint:"))),
         );
+        lines.extend(see.iter().map(|page| {
+            let see = terminal::cyan("see:");
+            format!("{see} schliff help {}", page.code())
+        }));
         lines.join("\n")
     }
 }
@@ -118,6 +155,7 @@ impl From<Failure> for CliError {
             last_lines: Vec::new(),
             saved,
             hint,
+            see: None,
         };
         Self {
             exit: exit_code(exit),
@@ -132,7 +170,7 @@ impl From<Problems> for CliError {
         let text = problems
             .to_string()
             .replace("\nerror:", &format!("\n{}", terminal::red("error:")));
-        Self::usage(text.strip_prefix("error: ").unwrap_or(&text))
+        Self::usage(text.strip_prefix("error: ").unwrap_or(&text)).see(ErrorPage::JobFile)
     }
 }
 
@@ -152,7 +190,8 @@ mod tests {
         let error = CliError::usage("cannot read job file job.toml")
             .caused_by("No such file or directory")
             .last_lines(vec!["first".into(), "second".into()])
-            .hint("give the path of a job file");
+            .hint("give the path of a job file")
+            .see(ErrorPage::JobFile);
         insta::assert_snapshot!(error.render(), @r"
         error: cannot read job file job.toml
         caused by: No such file or directory
@@ -160,6 +199,7 @@ mod tests {
           first
           second
         hint: give the path of a job file
+        see: schliff help E-JOB-FILE
         ");
     }
 

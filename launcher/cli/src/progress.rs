@@ -181,7 +181,7 @@ impl Progress {
 }
 
 /// Whether a plain line is printed for this step.
-fn is_due(step: usize, steps: usize, since_last: Duration) -> bool {
+pub(crate) fn is_due(step: usize, steps: usize, since_last: Duration) -> bool {
     let every = (steps / PLAIN_LINES).max(1);
     step == 1 || step == steps || step.is_multiple_of(every) || since_last >= PLAIN_EVERY
 }
@@ -230,7 +230,7 @@ fn evaluation_line(step: usize, measures: &Measures) -> String {
 }
 
 /// A style; the templates are constants, so a bad one can only fall back to indicatif's own.
-fn style(template: &str) -> ProgressStyle {
+pub(crate) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸ ")

@@ -1,35 +1,35 @@
 //! Small tables in plain text: the first column left, the others right.
 
+use crate::plain::{cut, width};
+
 /// Lines of a table, two spaces between columns, each with its line end.
 ///
-/// Rows may be shorter than the longest one. Width is counted in characters: all that Schliff puts
-/// into a table is one column wide.
+/// Rows may be shorter than the longest one.
 pub(crate) fn render(rows: &[Vec<String>]) -> String {
+    aligned(rows, &[0], None)
+}
+
+/// As [`render`], with these columns on the left and no line wider than `most`.
+pub(crate) fn aligned(rows: &[Vec<String>], left: &[usize], most: Option<usize>) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count())
-            .max()
+    let width_of = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| width(cell)).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| width(column).unwrap_or(0))
-        .collect();
+    let widths: Vec<usize> = (0..columns).map(width_of).collect();
     let mut text = String::new();
     for row in rows {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, width))| {
-                let pad = " ".repeat(width - cell.chars().count());
-                if column == 0 {
-                    format!("{cell}{pad}")
-                } else {
-                    format!("{pad}{cell}")
-                }
-            });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells = cells.map(|(column, (cell, own))| {
+            let pad = " ".repeat(own - width(cell));
+            match left.contains(&column) {
+                true => format!("{cell}{pad}"),
+                false => format!("{pad}{cell}"),
+            }
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let line = line.trim_end();
+        text.push_str(&cut(line, most.unwrap_or(usize::MAX)));
         text.push('\n');
     }
     text
@@ -37,13 +37,9 @@ pub(crate) fn render(rows: &[Vec<String>]) -> String {
 
 /// A two-column list of names and values, both left-aligned.
 pub(crate) fn list(rows: &[(&str, String)]) -> String {
-    let width = rows
-        .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let most = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
     rows.iter()
-        .map(|(name, value)| format!("{name:width$}  {value}\n"))
+        .map(|(name, value)| format!("{name}{}  {value}\n", " ".repeat(most - width(name))))
         .collect()
 }
 

@@ -35,6 +35,21 @@ pub(crate) fn redraws() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// Columns that a line on standard output may take: those of `COLUMNS`, else of the terminal; no
+/// limit where it is none.
+pub(crate) fn columns_of_stdout() -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok();
+    if let Some(columns) = set.and_then(|columns| columns.parse().ok()) {
+        return Some(columns).filter(|columns| *columns > 0);
+    }
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let size = crossterm::terminal::size().ok();
+    size.map(|(columns, _)| usize::from(columns))
+        .filter(|columns| *columns > 0)
+}
+
 /// The `--color` flag, then NO_COLOR (<https://no-color.org>), then the terminal decide.
 fn color(terminal: bool) -> bool {
     match COLOR.get().copied().unwrap_or(Color::Auto) {
@@ -89,6 +104,14 @@ pub(crate) fn data(text: &str) -> Result<(), CliError> {
         Err(error) => Err(
             CliError::new(ExitCode::JobFailed, "cannot write to standard output").caused_by(error),
         ),
+    }
+}
+
+/// One JSON value on a line of its own, on standard output: for streams.
+pub(crate) fn json_line(value: &impl serde::Serialize) -> Result<(), CliError> {
+    match serde_json::to_string(value) {
+        Ok(text) => data(&(text + "\n")),
+        Err(error) => Err(CliError::bug("cannot write a result as JSON").caused_by(error)),
     }
 }
 

@@ -12,9 +12,11 @@ use schliff_spec::id::{NodeName, SubmitKey};
 
 use crate::action::{Action, Observed, Order, Try};
 use crate::allocation::{Allocation, AllocationStatus, Listing, StopHow};
+use crate::cluster::Cluster;
 use crate::decide::avoided;
 use crate::job::{Attempt, Job};
 use crate::policy::{STOP_AGAIN_MS, WORDS_MS, resubmit_ms};
+use crate::shape::Shape;
 use crate::state::State;
 use crate::time::Timestamp;
 
@@ -68,7 +70,8 @@ fn has(listing: &Listing, key: SubmitKey) -> bool {
 
 fn order(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Order {
     let cluster = state.clusters.get(&attempt.cluster);
-    let avoid: BTreeSet<&NodeName> = cluster.map(|c| avoided(c, now)).unwrap_or_default();
+    let avoid = cluster.map(|cluster| avoidable(cluster, attempt.shape, now));
+    let avoid: BTreeSet<&NodeName> = avoid.unwrap_or_default();
     Order {
         key: job.key(),
         cluster: attempt.cluster.clone(),
@@ -78,6 +81,20 @@ fn order(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Order {
         time_limit_ms: attempt.time_limit_ms,
         resume_from: attempt.resume_from,
         ask: Arc::clone(&job.ask),
+    }
+}
+
+/// Nodes that a batch system is asked to avoid: none where the others would not do, since what waits
+/// there is not asked for anew when nodes are forgiven.
+fn avoidable(cluster: &Cluster, shape: Shape, now: Timestamp) -> BTreeSet<&NodeName> {
+    let avoid = avoided(cluster, now);
+    let others = cluster.nodes.iter().filter(|(name, node)| {
+        let is_large = node.gpus >= shape.gpus_per_node && node.cpus >= shape.cpus_per_node;
+        is_large && !avoid.contains(name)
+    });
+    match others.count() >= shape.nodes as usize {
+        true => avoid,
+        false => BTreeSet::new(),
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Refusal {
     pub code: String,
     /// In words.
     pub text: String,
+    /// What the user can do; empty where nothing.
+    pub hint: String,
     /// Of the answer.
     pub status: StatusCode,
 }
@@ -88,7 +90,48 @@ impl Refusal {
         Self {
             code: "no-such-job".into(),
             text: format!("there is no job {job}"),
+            hint: "numbers of jobs are on the list of jobs".into(),
             status: StatusCode::NOT_FOUND,
+        }
+    }
+
+    /// There is no such page.
+    pub fn no_page() -> Self {
+        Self {
+            code: "no-such-page".into(),
+            text: "there is no such page".into(),
+            hint: String::new(),
+            status: StatusCode::NOT_FOUND,
+        }
+    }
+
+    /// The caller may only look.
+    pub fn may_only_look() -> Self {
+        Self {
+            code: "may-only-look".into(),
+            text: "who looks on may change nothing".into(),
+            hint: "a token of the role user may".into(),
+            status: StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// More pages are being watched than may.
+    pub(crate) fn too_many_watched() -> Self {
+        Self {
+            code: "too-many-watched".into(),
+            text: "as many pages are kept up to date as may be".into(),
+            hint: "load the page again to see what is new".into(),
+            status: StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// A page cannot be made.
+    pub(crate) fn defect(error: &askama::Error) -> Self {
+        Self {
+            code: "defect".into(),
+            text: format!("cannot make the page: {error}"),
+            hint: String::new(),
+            status: StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

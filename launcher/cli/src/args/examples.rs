@@ -5,10 +5,12 @@ Examples:
   schliff check job.toml                 what would happen, how long, how much memory
   schliff run job.toml                   train; the result goes to runs/<name of the job>
   schliff generate --base model.gguf --adapter runs/my-job/adapter \"Mach das Licht an\"
+  schliff submit job.toml --wait -f      the same by a coordinator, which goes on without you
 
 Exit codes:
-  0 ok   1 the job failed   2 usage or job file   70 a defect in schliff   130 interrupted
-  75 stopped as asked with more to do   76 ranks kept dying or hanging";
+  0 ok   1 the job failed   2 usage or job file   3 no coordinator   4 refused   5 gave up waiting
+  70 a defect in schliff   75 stopped as asked with more to do   76 ranks kept dying or hanging
+  130 interrupted";
 
 pub(super) const RUN_EXAMPLES: &str = "\
 Examples:
@@ -86,3 +88,106 @@ Examples:
   schliff doctor --store s3://bucket/prefix --json
 
 Nothing is trained and nothing is left behind. Exit code 0: this machine can train. 1: it cannot.";
+
+pub(super) const SERVE_EXAMPLES: &str = "\
+Examples:
+  schliff serve
+  schliff serve --cluster configs/clusters/local.toml
+  schliff serve --listen 0.0.0.0:7411 --tls-cert cert.pem --tls-key key.pem
+  schliff serve --journal-file /etc/schliff/journal-url --other https://standby:7411
+
+With no configuration there is one cluster, this machine. The state folder is --state, else
+$SCHLIFF_STATE, else $XDG_STATE_HOME/schliff, else ~/.local/state/schliff. SIGTERM and Ctrl-C end the
+coordinator, not the jobs: the next start goes on with them. SCHLIFF_LOG=info says more.";
+
+pub(super) const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  schliff submit job.toml
+  schliff submit job.toml --wait -f --out runs/my-job
+  schliff submit job.toml --set training.lr=1e-4 --after 41
+  id=$(schliff submit job.toml) && schliff wait \"$id\"
+
+The job's number goes to standard output; with --wait its result goes there instead. Ctrl-C while it
+waits leaves the job running. A job file with a [sweep] becomes a job for each trial.";
+
+pub(super) const LIST_EXAMPLES: &str = "\
+Examples:
+  schliff list
+  schliff list --phase queued,running --name desk
+  schliff list --sweep 42 --json";
+
+pub(super) const STATUS_EXAMPLES: &str = "\
+Examples:
+  schliff status 42
+  schliff status 42 --json";
+
+pub(super) const LOGS_EXAMPLES: &str = "\
+Examples:
+  schliff logs 42 -f
+  schliff logs 42 --tail 100 --rank 3
+  schliff logs 42 --grep nan --attempt 2
+
+Times are UTC.";
+
+pub(super) const CANCEL_EXAMPLES: &str = "\
+Examples:
+  schliff cancel 42
+  schliff cancel 42 43 --why 'wrong data'
+  schliff cancel 42 --now
+
+Without --now its ranks agree on a step, commit a checkpoint and stop; 'schliff retry' goes on from it.";
+
+pub(super) const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  schliff explain 42";
+
+pub(super) const WAIT_EXAMPLES: &str = "\
+Examples:
+  schliff wait 42 43
+  schliff wait 42 --timeout 2h
+
+Exit code: 0 where all succeeded, else that of the first of them that did not; 5 after the timeout.";
+
+pub(super) const RETRY_EXAMPLES: &str = "\
+Examples:
+  schliff retry 42";
+
+pub(super) const EXPORT_EXAMPLES: &str = "\
+Examples:
+  schliff export job.toml > job.sh && sh job.sh
+  schliff export 42 | ssh other-machine sh
+
+The script needs nothing but schliff and schliff-trainer; what it is given goes to 'schliff run'. Run
+again, it goes on from its newest checkpoint.";
+
+pub(super) const CLUSTERS_EXAMPLES: &str = "\
+Examples:
+  schliff clusters
+  schliff clusters --json";
+
+pub(super) const NODES_EXAMPLES: &str = "\
+Examples:
+  schliff nodes
+  schliff nodes local";
+
+pub(super) const TOP_VIEW_EXAMPLES: &str = "\
+Keys: j k or arrows choose, Enter opens and closes, c cancels and r retries after a question, ? shows
+the keys, q ends.";
+
+pub(super) const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  schliff completion bash > ~/.local/share/bash-completion/completions/schliff
+  schliff completion zsh > ~/.zfunc/_schliff
+  schliff completion fish > ~/.config/fish/completions/schliff.fish";
+
+pub(super) const MAN_EXAMPLES: &str = "\
+Examples:
+  schliff man | man -l -
+  schliff man ~/.local/share/man/man1";
+
+pub(super) const HELP_EXAMPLES: &str = "\
+Examples:
+  schliff help
+  schliff help run
+  schliff help errors                    the list of errors that have a page
+  schliff help E-UNREACHABLE";

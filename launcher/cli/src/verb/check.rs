@@ -2,6 +2,7 @@
 
 use schliff_spec::job::Resources;
 use schliff_spec::request::Request;
+use schliff_spec::sweep;
 use serde_json::{Value, json};
 
 use super::run::trained_parameters;
@@ -21,6 +22,12 @@ pub(crate) fn check(args: CheckArgs) -> Outcome {
             return Err(problems.into());
         }
     };
+    if job.sweep.is_some() {
+        let trials = sweep::children(&job).len();
+        terminal::say(&format!(
+            "a search of {trials} trainings; this is the plan of one, as if there were no [sweep]"
+        ));
+    }
     let of_job = || job.resources.as_ref().map_or(1, Resources::ranks);
     let request = Request::Check {
         world_size: args.ranks.unwrap_or_else(of_job),

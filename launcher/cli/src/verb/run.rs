@@ -47,6 +47,7 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
         nodes: 1,
         max_restarts: args.group.max_restarts,
         limits: Limits::of_hang(args.group.hang_timeout * 1_000),
+        stop_after: None,
     };
     let mut progress = Progress::new();
     let answer = trainer::run(&run, &mut progress)?;
@@ -61,7 +62,7 @@ fn job_of(args: &RunArgs) -> Result<Job, CliError> {
                 path: path.clone(),
                 sets: args.sets.clone(),
             };
-            Ok(job::load(&job)?.job)
+            job::of_one_run(&job)
         }
         (None, Some(uri)) => job::of_checkpoint(uri),
         (None, None) => Err(CliError::usage("there is no job to run").hint("give a job file")),
@@ -96,7 +97,7 @@ fn may_write(out: &Path, force: bool) -> Result<(), CliError> {
 }
 
 /// What is printed at the end: measures before and after, the loss curve, the figures.
-fn summary(result: &Value, losses: &[f64]) -> String {
+pub(crate) fn summary(result: &Value, losses: &[f64]) -> String {
     let fields = Fields(result);
     let mut parts = Vec::new();
     let curve = plot::render(losses, PLOT);

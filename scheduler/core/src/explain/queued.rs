@@ -88,7 +88,11 @@ fn at(state: &State, now: Timestamp, job: &Job, cluster: &Cluster, ahead: &[JobI
     }
     if cluster.terms.queue == Queue::Theirs {
         let most = cluster.terms.max_waiting.unwrap_or(u32::MAX);
-        return match waiting_at(state, cluster) >= most {
+        // Those ahead take the places that are left.
+        let ahead = ahead.iter().filter_map(|id| state.jobs.get(id));
+        let ahead = ahead.filter(|other| may_run_on(cluster, other)).count();
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        return match waiting_at(state, cluster).saturating_add(ahead) >= most {
             true => Reason::ClusterQueueFull {
                 cluster: name,
                 most,
@@ -103,7 +107,7 @@ fn at(state: &State, now: Timestamp, job: &Job, cluster: &Cluster, ahead: &[JobI
         let long = ahead.iter().filter_map(|id| state.jobs.get(id));
         let kept = long
             .filter(|other| now.since(waits_since(other)) >= STARVE_MS)
-            .find(|other| could(cluster, other.ask.wanted()) >= other.ask.wanted().nodes as usize);
+            .find(|other| keeps(cluster, other));
         return match kept {
             Some(first) => Reason::Behind {
                 job: first.id,
@@ -135,6 +139,20 @@ fn at(state: &State, now: Timestamp, job: &Job, cluster: &Cluster, ahead: &[JobI
 
 fn fits(node: &crate::cluster::Node, shape: Shape) -> bool {
     node.gpus >= shape.gpus_per_node && node.cpus >= shape.cpus_per_node
+}
+
+fn may_run_on(cluster: &Cluster, job: &Job) -> bool {
+    job.ask
+        .cluster
+        .as_ref()
+        .is_none_or(|own| *own == cluster.name)
+}
+
+/// Whether a job that has waited for long keeps a cluster for itself: once all nodes were free, it would
+/// do in one of the job's shapes.
+fn keeps(cluster: &Cluster, job: &Job) -> bool {
+    let mut shapes = job.ask.shapes.iter();
+    may_run_on(cluster, job) && shapes.any(|shape| could(cluster, *shape) >= shape.nodes as usize)
 }
 
 /// Nodes that are up and large enough.

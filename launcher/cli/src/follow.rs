@@ -1,0 +1,263 @@
+//! Follows jobs to their end, through restarts of the coordinator.
+//!
+//! Rules: a stream that breaks off is begun again where it was, nothing is shown twice; the first
+//! connection must come about, later ones may take a while. Absent on purpose: how it looks, which
+//! the [`Audience`] decides.
+
+use std::time::Duration;
+
+use schliff_wire::v1::{JobRequest, JobView, LogChunk, LogLine, LogsRequest, Phase};
+use tokio::time::{Instant, sleep, timeout};
+use tonic::Streaming;
+
+use crate::coordinator::{Coordinator, Refused};
+use crate::outcome::CliError;
+
+/// A coordinator that was there may be away for so long: time to restart it or to move.
+const AWAY_AT_MOST: Duration = Duration::from_secs(600);
+/// Between two tries to find it again.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Last lines may come after the end; a log that does not end by then is let go.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(3);
+
+/// Who watches.
+pub(crate) trait Audience {
+    /// How the job is doing, whenever that has changed.
+    fn view(&mut self, view: &JobView);
+    /// A line of its log.
+    fn line(&mut self, line: &LogLine);
+    /// The coordinator went away or came back.
+    fn remark(&mut self, words: &str);
+}
+
+/// Why one connection came to its end.
+enum Parting {
+    /// The job has ended.
+    Ended(Box<JobView>),
+    /// The coordinator closed the stream, or the connection broke.
+    Broken(Option<Refused>),
+}
+
+/// One job that is followed.
+pub(crate) struct Follow<'a, A> {
+    /// Which.
+    pub(crate) job: u64,
+    /// Its log is wanted, too.
+    pub(crate) logs: bool,
+    /// Who watches.
+    pub(crate) audience: &'a mut A,
+}
+
+impl<A: Audience> Follow<'_, A> {
+    /// The job's last view.
+    pub(crate) async fn to_the_end(
+        &mut self,
+        coordinator: &mut Coordinator,
+    ) -> Result<JobView, CliError> {
+        let what = format!("cannot follow job {}", self.job);
+        let mut away_since = None;
+        let mut after = 0;
+        let mut was_there = false;
+        loop {
+            let refused = match self
+                .connection(coordinator, &mut after, &mut away_since)
+                .await
+            {
+                Ok(Parting::Ended(view)) => return Ok(*view),
+                Ok(Parting::Broken(refused)) => {
+                    was_there = true;
+                    refused
+                }
+                Err(refused) => Some(refused),
+            };
+            let since = *away_since.get_or_insert_with(Instant::now);
+            if let Some(refused) = &refused {
+                if !was_there || !refused.may_pass() || since.elapsed() > AWAY_AT_MOST {
+                    return Err(refused.told(&what));
+                }
+                self.say_once(
+                    since,
+                    "the coordinator does not answer; the job goes on; trying again",
+                );
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Only at the first of many tries, which comes within one pause.
+    fn say_once(&mut self, since: Instant, words: &str) {
+        if since.elapsed() < PAUSE {
+            self.audience.remark(words);
+        }
+    }
+
+    /// One connection from its beginning to its end.
+    async fn connection(
+        &mut self,
+        coordinator: &mut Coordinator,
+        after: &mut u64,
+        away_since: &mut Option<Instant>,
+    ) -> Result<Parting, Refused> {
+        let job = self.job;
+        let watch = coordinator.ask(async |jobs| jobs.watch(JobRequest { job }).await);
+        let mut views = watch.await?;
+        let mut lines = match self.logs {
+            true => Some(open_log(coordinator, &follow_from(job, *after)).await?),
+            false => None,
+        };
+        if away_since
+            .take()
+            .is_some_and(|since| since.elapsed() >= PAUSE)
+        {
+            self.audience.remark("the coordinator answers again");
+        }
+        let mut last = None;
+        loop {
+            tokio::select! {
+                view = views.message() => match view {
+                    Ok(Some(view)) => {
+                        self.audience.view(&view);
+                        last = Some(view);
+                    }
+                    Ok(None) => break,
+                    Err(status) => return Ok(Parting::Broken(Some(Refused::broken_off(status)))),
+                },
+                // A log that has come to its end is never ready again.
+                chunk = next_chunk(&mut lines) => match chunk {
+                    Some(chunk) => self.lines(&chunk, after),
+                    None => lines = None,
+                },
+            }
+        }
+        match last.filter(|view| view.phase() == Phase::Done) {
+            Some(view) => {
+                self.last_lines(lines, after).await;
+                Ok(Parting::Ended(Box::new(view)))
+            }
+            None => Ok(Parting::Broken(None)),
+        }
+    }
+
+    fn lines(&mut self, chunk: &LogChunk, after: &mut u64) {
+        for line in &chunk.lines {
+            // A line that was sent again after a restart.
+            if line.position > *after {
+                *after = line.position;
+                self.audience.line(line);
+            }
+        }
+    }
+
+    async fn last_lines(&mut self, mut lines: Option<Streaming<LogChunk>>, after: &mut u64) {
+        let rest = async {
+            while let Some(Ok(Some(chunk))) = message(&mut lines).await {
+                self.lines(&chunk, after);
+            }
+        };
+        // Not all lines came in time: they are in the coordinator's log all the same.
+        let _ = timeout(LAST_LINES_WITHIN, rest).await;
+    }
+}
+
+/// A log from a position on.
+fn follow_from(job: u64, after: u64) -> LogsRequest {
+    LogsRequest {
+        job,
+        follow: true,
+        after,
+        ..LogsRequest::default()
+    }
+}
+
+async fn message(
+    lines: &mut Option<Streaming<LogChunk>>,
+) -> Option<Result<Option<LogChunk>, tonic::Status>> {
+    match lines {
+        Some(lines) => Some(lines.message().await),
+        None => None,
+    }
+}
+
+/// The next lines; `None` once at the end; after that it is never ready.
+async fn next_chunk(lines: &mut Option<Streaming<LogChunk>>) -> Option<LogChunk> {
+    match message(lines).await {
+        Some(Ok(chunk)) => chunk,
+        // The watch breaks as well, and says so.
+        Some(Err(_)) => None,
+        None => std::future::pending().await,
+    }
+}
+
+/// Opens a log.
+pub(crate) async fn open_log(
+    coordinator: &mut Coordinator,
+    request: &LogsRequest,
+) -> Result<Streaming<LogChunk>, Refused> {
+    coordinator
+        .ask(async |jobs| jobs.logs(request.clone()).await)
+        .await
+}
+
+/// Reads a log to its end; where it follows, through restarts of the coordinator.
+pub(crate) async fn log(
+    coordinator: &mut Coordinator,
+    mut request: LogsRequest,
+    audience: &mut impl Audience,
+) -> Result<(), CliError> {
+    let what = format!("cannot read the log of job {}", request.job);
+    let mut stream = open_log(coordinator, &request)
+        .await
+        .map_err(|refused| refused.told(&what))?;
+    loop {
+        let ended = loop {
+            match stream.message().await {
+                Ok(Some(chunk)) => {
+                    for line in chunk
+                        .lines
+                        .iter()
+                        .filter(|line| line.position > request.after)
+                    {
+                        audience.line(line);
+                    }
+                    let newest = chunk.lines.last().map_or(0, |line| line.position);
+                    request.after = request.after.max(newest);
+                }
+                Ok(None) => break None,
+                Err(status) => break Some(Refused::broken_off(status)),
+            }
+        };
+        if let Some(refused) = ended.filter(|it| !request.follow || !it.may_pass()) {
+            return Err(refused.told(&what));
+        }
+        if !request.follow || has_ended(coordinator, request.job, audience).await? {
+            return Ok(());
+        }
+        if request.after > 0 {
+            request.tail = 0;
+        }
+        let again = async |jobs: &mut crate::coordinator::Jobs| jobs.logs(request.clone()).await;
+        stream = coordinator
+            .ask_for(AWAY_AT_MOST, again)
+            .await
+            .map_err(|refused| refused.told(&what))?;
+    }
+}
+
+/// Whether a job has ended, asked as long as it takes to find the coordinator again.
+async fn has_ended(
+    coordinator: &mut Coordinator,
+    job: u64,
+    audience: &mut impl Audience,
+) -> Result<bool, CliError> {
+    sleep(PAUSE).await;
+    let get = async |jobs: &mut crate::coordinator::Jobs| jobs.get(JobRequest { job }).await;
+    let view = match coordinator.ask(get).await {
+        Err(refused) if refused.may_pass() => {
+            audience.remark("the coordinator does not answer; the job goes on; trying again");
+            coordinator.ask_for(AWAY_AT_MOST, get).await
+        }
+        other => other,
+    };
+    let view = view.map_err(|refused| refused.told(&format!("cannot follow job {job}")))?;
+    Ok(view.phase() == Phase::Done)
+}
