@@ -36,7 +36,7 @@ pub(crate) struct Stage {
 
 /// A token in front of every request.
 #[derive(Clone)]
-pub(crate) struct Bearer(String);
+pub(crate) struct Bearer(pub(crate) String);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -72,7 +72,12 @@ impl Stage {
 
     /// A coordinator that may be on standby.
     pub(crate) async fn start(&self) -> Handle {
-        let options = Options {
+        let options = self.options().await;
+        Coordinator::start(options).await.expect("a coordinator")
+    }
+
+    pub(crate) async fn options(&self) -> Options {
+        Options {
             listen: "127.0.0.1:0".parse().expect("an address"),
             url: None,
             other_urls: Vec::new(),
@@ -87,8 +92,7 @@ impl Stage {
             is_plain_allowed: false,
             limits: self.limits,
             version: "test".into(),
-        };
-        Coordinator::start(options).await.expect("a coordinator")
+        }
     }
 
     /// A coordinator that leads.
