@@ -208,6 +208,8 @@ impl Live {
             }
         };
         match &self.watched {
+            // A sweep trains and writes nothing itself.
+            Watched::Job { .. } if self.known.as_ref().is_some_and(|known| known.job.sweep) => {}
             Watched::Job { job, lines, .. } => {
                 let (job, lines) = (*job, lines.clone());
                 self.look_at_points(job).await?;
