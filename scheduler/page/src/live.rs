@@ -161,9 +161,8 @@ impl Live {
         let Some(looked) = self.looked else {
             return true;
         };
-        match timeout(STALE, self.changed()).await {
-            Ok(false) => return false,
-            Ok(true) | Err(_) => {}
+        if let Ok(false) = timeout(STALE, self.changed()).await {
+            return false;
         }
         sleep_until(looked + PAUSE).await;
         // What has come meanwhile is seen by the look that follows.

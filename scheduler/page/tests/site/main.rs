@@ -4,6 +4,8 @@
 mod curves;
 #[path = "../../examples/showcase/jobs.rs"]
 mod jobs;
+#[path = "../../examples/showcase/moving.rs"]
+mod moving;
 #[allow(dead_code, reason = "only the showcase itself lets the world move")]
 #[path = "../../examples/showcase/world.rs"]
 mod world;
