@@ -11,6 +11,7 @@ mod backend;
 mod error;
 mod launch;
 
+
 pub use backend::Backend;
 pub use error::BackendError;
 pub use launch::{Launch, LaunchFile};
