@@ -59,6 +59,7 @@ impl FolderOptions {
                 queue: Queue::Ours,
                 max_time_ms: None,
                 max_waiting: None,
+                settle_ms: 0,
             },
             starts_at_once: true,
             obeys_stops: true,

@@ -134,6 +134,7 @@ impl Backend for Local {
             queue: Queue::Ours,
             max_time_ms: self.desk.options.max_time_ms,
             max_waiting: None,
+            settle_ms: 0,
         }
     }
 
