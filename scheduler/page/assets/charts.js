@@ -33,6 +33,7 @@ const short = (value) => {
   return `${+value.toPrecision(3)}`;
 };
 const rate = (value) => (value == null ? '' : value === 0 ? '0' : value.toExponential(1));
+const plain = (value) => (value == null ? '' : `${+value.toPrecision(4)}`);
 const loss = (value) => (value == null ? '' : value.toPrecision(4));
 
 function smoothed(values) {
@@ -54,10 +55,12 @@ function add(series) {
 }
 
 // Columns for the chart of losses: steps of both kinds in one order.
-function lossColumns(baseline) {
+function lossColumns(baseline, last) {
   const evals = new Map(data.evals.map((point) => [point.step, point.loss]));
   const losses = new Map(data.steps.map((point) => [point.step, point.loss]));
   const steps = [...new Set([...losses.keys(), ...evals.keys()])].sort((a, b) => a - b);
+  // The base model's line goes to the end, whatever has been trained.
+  if (baseline != null && steps.at(-1) < last) steps.push(last);
   const raw = steps.map((step) => losses.get(step) ?? null);
   const columns = [steps, raw, smoothed(raw), steps.map((step) => evals.get(step) ?? null)];
   if (baseline != null) columns.push(steps.map(() => baseline));
@@ -98,19 +101,19 @@ function chart(section, kind, steps) {
     ? [line(ink.raw, { width: 1 }), line(ink.loss), line(ink.eval, { dash: [2, 4], points: { show: true, size: 7, fill: ink.eval, stroke: ink.surface } })]
     : [line(ink.loss, { width: 1.5 })];
   if (kind === 'loss' && baseline != null) series.push(line(ink.base, { width: 1, dash: [6, 5] }));
-  const columns = () => (kind === 'loss' ? lossColumns(baseline) : column({ lr: 'lr', speed: 'tokens_per_s' }[kind]));
+  const columns = () => (kind === 'loss' ? lossColumns(baseline, steps) : column({ lr: 'lr', speed: 'tokens_per_s' }[kind]));
   const point = (plot) => {
     const at = plot.cursor.idx ?? plot.data[0].length - 1;
-    if (kind !== 'loss') { legend(section, { [kind]: format(plot.data[1][at]) }); return; }
     const latest = (values) => values.slice(0, at + 1).findLast((value) => value != null);
-    legend(section, { loss: loss(plot.data[2][at]), eval: loss(latest(plot.data[3])), base: loss(baseline) });
+    if (kind !== 'loss') { legend(section, { [kind]: format(latest(plot.data[1])) }); return; }
+    legend(section, { loss: loss(latest(plot.data[2])), eval: loss(latest(plot.data[3])), base: loss(baseline) });
   };
   const height = kind === 'loss' ? 280 : 150;
   const options = {
-    width: box.clientWidth, height, legend: { show: false }, padding: [10, 8, 0, 0],
+    width: box.clientWidth, height, legend: { show: false }, padding: [10, 18, 0, 0],
     cursor: { sync: { key: 'steps' }, y: false, points: { size: 6 } },
     scales: { x: { time: false, range: (_, low, high) => [Math.min(low ?? 0, 0), Math.max(high ?? 1, steps)] } },
-    series: [{}, ...series], axes: axes(ink, format), hooks: { setCursor: [point] },
+    series: [{}, ...series], axes: axes(ink, kind === 'loss' ? plain : format), hooks: { setCursor: [point] },
   };
   if (kind === 'speed') options.scales.y = { range: (_, low, high) => [0, high * 1.1 || 1] };
   box.replaceChildren();

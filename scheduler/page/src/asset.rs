@@ -69,7 +69,7 @@ static PREFIX: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The address that all assets are below, without a slash at its end.
-pub fn prefix() -> &'static str {
+pub(crate) fn prefix() -> &'static str {
     &PREFIX
 }
 

@@ -11,14 +11,14 @@ use crate::show::number;
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 52.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 28.0;
 /// Part of the old value in each smoothed one; `assets/charts.js` has the same.
 const SMOOTHING: f64 = 0.9;
 
 /// Losses of the training and of evaluations over the steps; empty where there are none.
-pub fn losses(series: &SeriesReply, steps: u64) -> String {
+pub(crate) fn losses(series: &SeriesReply, steps: u64) -> String {
     let points: Vec<_> = series
         .steps
         .iter()

@@ -3,7 +3,7 @@
 //! Rules: the page shows wire types and nothing else ([`source`]); it works without JavaScript; no
 //! script and no style is inline, and the headers of every answer say so ([`route`]).
 
-pub mod asset;
+mod asset;
 mod chart;
 mod gather;
 mod live;

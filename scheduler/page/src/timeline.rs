@@ -12,23 +12,23 @@ const NARROWEST: f64 = 2.0;
 
 /// The time that the bars of a job are drawn over.
 #[derive(Clone, Copy, Debug)]
-pub struct Scale {
+pub(crate) struct Scale {
     /// Where it begins.
-    pub from_ms: i64,
+    pub(crate) from_ms: i64,
     /// Where it ends.
-    pub to_ms: i64,
+    pub(crate) to_ms: i64,
 }
 
 /// The bar of an attempt: waiting, starting and training, one after the other.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bar {
+pub(crate) struct Bar {
     /// Class, left side and width of each part.
     parts: Vec<(&'static str, f64, f64)>,
 }
 
 impl Scale {
     /// The bar of an attempt; one that lives goes on to the end.
-    pub fn bar(&self, attempt: &AttemptView) -> Bar {
+    pub(crate) fn bar(&self, attempt: &AttemptView) -> Bar {
         let end = or(attempt.ended_ms, self.to_ms);
         let granted = or(attempt.granted_ms, end).min(end);
         let running = or(attempt.running_ms, end).min(end);

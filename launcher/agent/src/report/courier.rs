@@ -115,11 +115,14 @@ impl Courier {
             self.end_ms = Some(now_ms + u64::try_from(patience_ms).unwrap_or(u64::MAX / 2));
             self.pace.hurry(now_ms);
         }
+        if self.is_mute {
+            return;
+        }
         news.iter().for_each(|news| self.note(Entry::of(news)));
         let is_quiet = self
             .beaten_ms
             .is_none_or(|beaten| now_ms >= beaten + BEATS_MS);
-        if is_quiet && !is_end && !self.is_mute && !self.ledger.has_beats() {
+        if is_quiet && !is_end && !self.ledger.has_beats() {
             self.beaten_ms = Some(now_ms);
             self.note(Entry::Beats);
         }

@@ -48,7 +48,7 @@ pub(crate) struct LocalWorld {
     pub(crate) options: LocalOptions,
     /// Where the scripts leave word.
     folder: PathBuf,
-    _owned: Option<tempfile::TempDir>,
+    owned: Option<tempfile::TempDir>,
 }
 
 impl LocalWorld {
@@ -57,7 +57,7 @@ impl LocalWorld {
         let owned = tempfile::tempdir().expect("a folder");
         let mut world = Self::at(owned.path(), cpus);
         world.options.gpu_slots = Some(gpus);
-        world._owned = Some(owned);
+        world.owned = Some(owned);
         world
     }
 
@@ -71,7 +71,7 @@ impl LocalWorld {
         Self {
             options,
             folder,
-            _owned: None,
+            owned: None,
         }
     }
 
@@ -223,24 +223,35 @@ impl World for LocalWorld {
 
 impl Drop for LocalWorld {
     fn drop(&mut self) {
-        let Some(owned) = &self._owned else {
+        let Some(owned) = &self.owned else {
             return;
         };
-        // A process of this world works in a folder of it, whatever its number is by now.
         let folder = fs::canonicalize(owned.path()).expect("a folder");
-        for entry in fs::read_dir("/proc").expect("processes").flatten() {
-            let works_here =
-                fs::read_link(entry.path().join("cwd")).is_ok_and(|it| it.starts_with(&folder));
-            let pid = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok());
-            if let Some(pid) = pid.filter(|_| works_here).and_then(Pid::from_raw) {
+        // One that is just being started appears the next time.
+        loop {
+            let left = working_in(&folder);
+            if left.is_empty() {
+                return;
+            }
+            for pid in left {
                 // It may just have ended.
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
     }
+}
+
+/// Live processes that work in a folder of a world, which are its own whatever their numbers are.
+fn working_in(folder: &Path) -> Vec<Pid> {
+    let entries = fs::read_dir("/proc").expect("processes").flatten();
+    let works_here = |process: &fs::DirEntry| {
+        let place = fs::read_link(process.path().join("cwd"));
+        place.is_ok_and(|place| place.starts_with(folder))
+    };
+    let pids = entries
+        .filter(works_here)
+        .filter_map(|process| process.file_name().to_str()?.parse().ok());
+    pids.filter_map(Pid::from_raw).collect()
 }
 
 /// Whether something is there.

@@ -6,6 +6,7 @@ mod doctor;
 mod group;
 mod help;
 mod plumbing;
+mod reporting;
 mod signals;
 mod stage;
 mod verbs;

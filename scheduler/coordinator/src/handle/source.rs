@@ -97,6 +97,7 @@ impl From<Refusal> for schliff_page::Refusal {
             code: refusal.code.to_owned(),
             text: refusal.text,
             status,
+            hint: String::new(),
         }
     }
 }

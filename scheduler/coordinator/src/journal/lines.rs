@@ -3,15 +3,15 @@
 //! Rules: a line's position only grows within its job and has no gaps, so that a reader goes on after
 //! the last one that it saw. The oldest lines are dropped where a job has too many, and counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schliff_scheduler::time::Timestamp;
-use schliff_spec::id::{Generation, JobId};
+use schliff_spec::id::{Generation, JobId, SubmitKey};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use super::record::Line;
-use super::rows::{Insert, Statement, signed, unsigned};
+use super::rows::{Insert, Statement, of_jobs, signed, unsigned};
 use super::{Journal, JournalError};
 
 /// Bytes of a line that are kept.
@@ -23,6 +23,13 @@ const INSERT: Insert = Insert {
     into: "INSERT INTO lines (job, position, generation, rank, at_ms, text)",
     columns: 6,
     on_conflict: "",
+};
+
+const HEADS: Insert = Insert {
+    into: "INSERT INTO logs (job, newest, dropped)",
+    columns: 3,
+    on_conflict: "ON CONFLICT (job) DO UPDATE SET newest = excluded.newest, \
+        dropped = excluded.dropped",
 };
 
 /// Which lines of a job's log are wanted.
@@ -94,7 +101,10 @@ impl Journal {
         let failed = self.failed("read a log");
         let mut connection = self.reader.acquire().await.map_err(&failed)?;
         // Read first, so that a reader who goes on after `newest` misses nothing.
-        let (newest, dropped) = head(&mut connection, query.job).await.map_err(&failed)?;
+        let heads = heads(&mut connection, &[query.job])
+            .await
+            .map_err(&failed)?;
+        let (newest, dropped) = heads.get(&query.job).copied().unwrap_or_default();
         let order = if query.from_end { "DESC" } else { "ASC" };
         let text = format!(
             "SELECT position, generation, rank, at_ms, text FROM lines \
@@ -140,13 +150,7 @@ fn found(row: &AnyRow) -> sqlx::Result<FoundLine> {
 }
 
 /// The newest position of a job's log, and up to which it was dropped.
-async fn head(connection: &mut AnyConnection, job: JobId) -> sqlx::Result<(u64, u64)> {
-    let query = sqlx::query("SELECT newest, dropped FROM logs WHERE job = $1").bind(signed(job.0));
-    match query.fetch_optional(connection).await? {
-        Some(row) => Ok((unsigned(row.try_get(0)?), unsigned(row.try_get(1)?))),
-        None => Ok((0, 0)),
-    }
-}
+type Head = (u64, u64);
 
 /// Writes lines that were not taken yet.
 pub(super) async fn write(
@@ -154,74 +158,95 @@ pub(super) async fn write(
     lines: &[Line],
     per_job: u64,
 ) -> sqlx::Result<()> {
-    let mut by_job: BTreeMap<JobId, Vec<&Line>> = BTreeMap::new();
-    for line in lines {
-        by_job.entry(line.key.job).or_default().push(line);
-    }
-    for (job, mut lines) in by_job {
-        let taken = taken(connection, job).await?;
-        lines.retain(|line| {
-            let taken = taken.get(&(line.key.generation, line.node));
-            taken.is_none_or(|taken| *taken < line.sequence)
-        });
-        if !lines.is_empty() {
-            write_job(connection, job, &lines, per_job).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn write_job(
-    connection: &mut AnyConnection,
-    job: JobId,
-    lines: &[&Line],
-    per_job: u64,
-) -> sqlx::Result<()> {
-    let (newest, dropped) = head(connection, job).await?;
-    let placed: Vec<_> = (newest + 1..).zip(lines).collect();
-    let newest = newest + lines.len() as u64;
-    // Some more than wanted are let grow, so that not every batch has to drop a few.
-    let dropped = match newest - dropped > per_job + per_job / 8 {
-        true => newest - per_job,
-        false => dropped,
+    let jobs: BTreeSet<JobId> = lines.iter().map(|line| line.key.job).collect();
+    let jobs: Vec<_> = jobs.into_iter().collect();
+    let taken = taken(connection, &jobs).await?;
+    let is_new = |line: &&Line| {
+        let taken = taken.get(&(line.key, line.node));
+        taken.is_none_or(|taken| *taken < line.sequence)
     };
-    let kept = placed.partition_point(|(position, _)| *position <= dropped);
-    let bind = |statement: Statement, (position, line): &(u64, &&Line)| {
+    let before = heads(connection, &jobs).await?;
+    let (placed, after) = place(&before, lines.iter().filter(is_new), per_job);
+    let bind = |statement: Statement, (position, line): &(u64, &Line)| {
         statement
-            .bind(signed(job.0))
+            .bind(signed(line.key.job.0))
             .bind(signed(*position))
             .bind(signed(line.key.generation.0))
             .bind(i64::from(line.rank))
             .bind(signed(line.at.0))
             .bind(written(&line.text))
     };
-    INSERT.run(connection, &placed[kept..], bind).await?;
-    let delete = sqlx::query("DELETE FROM lines WHERE job = $1 AND position <= $2");
-    let delete = delete.bind(signed(job.0)).bind(signed(dropped));
-    delete.execute(&mut *connection).await?;
-    let note = "INSERT INTO logs (job, newest, dropped) VALUES ($1, $2, $3)
-        ON CONFLICT (job) DO UPDATE SET newest = excluded.newest, dropped = excluded.dropped";
-    let note = sqlx::query(note)
-        .bind(signed(job.0))
-        .bind(signed(newest))
-        .bind(signed(dropped));
-    note.execute(connection).await.map(drop)
+    INSERT.run(connection, &placed, bind).await?;
+    for (job, (_, dropped)) in &after {
+        if before.get(job).is_none_or(|(_, earlier)| earlier < dropped) && *dropped > 0 {
+            let delete = sqlx::query("DELETE FROM lines WHERE job = $1 AND position <= $2");
+            let delete = delete.bind(signed(job.0)).bind(signed(*dropped));
+            delete.execute(&mut *connection).await?;
+        }
+    }
+    let after: Vec<_> = after.into_iter().collect();
+    let bind = |statement: Statement, (job, (newest, dropped)): &(JobId, Head)| {
+        statement
+            .bind(signed(job.0))
+            .bind(signed(*newest))
+            .bind(signed(*dropped))
+    };
+    HEADS.run(connection, &after, bind).await
 }
 
-/// The newest report of each attempt and node of a job that was taken.
+/// Gives each line its position, drops those that are too old already, and gives the new heads.
+fn place<'l>(
+    before: &BTreeMap<JobId, Head>,
+    lines: impl Iterator<Item = &'l Line>,
+    per_job: u64,
+) -> (Vec<(u64, &'l Line)>, BTreeMap<JobId, Head>) {
+    let mut after: BTreeMap<JobId, Head> = BTreeMap::new();
+    let mut placed = Vec::new();
+    for line in lines {
+        let job = line.key.job;
+        let known = before.get(&job).copied().unwrap_or_default();
+        let (newest, _) = after.entry(job).or_insert(known);
+        *newest += 1;
+        placed.push((*newest, line));
+    }
+    for (newest, dropped) in after.values_mut() {
+        // Some more than wanted are let grow, so that not every batch has to drop a few.
+        if *newest - *dropped > per_job + per_job / 8 {
+            *dropped = *newest - per_job;
+        }
+    }
+    let dropped = |line: &Line| after.get(&line.key.job).map_or(0, |(_, dropped)| *dropped);
+    placed.retain(|(position, line)| *position > dropped(line));
+    (placed, after)
+}
+
+/// The heads of jobs that have a log.
+async fn heads(
+    connection: &mut AnyConnection,
+    jobs: &[JobId],
+) -> sqlx::Result<BTreeMap<JobId, Head>> {
+    let rows = of_jobs(connection, "SELECT job, newest, dropped FROM logs", jobs).await?;
+    let read = |row: &AnyRow| -> sqlx::Result<_> {
+        let head = (unsigned(row.try_get(1)?), unsigned(row.try_get(2)?));
+        Ok((JobId(unsigned(row.try_get(0)?)), head))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The newest report of each attempt and node of jobs that was taken.
 async fn taken(
     connection: &mut AnyConnection,
-    job: JobId,
-) -> sqlx::Result<BTreeMap<(Generation, u32), u64>> {
-    let query = "SELECT generation, node, taken FROM reports WHERE job = $1";
-    let rows = sqlx::query(query)
-        .bind(signed(job.0))
-        .fetch_all(connection)
-        .await?;
+    jobs: &[JobId],
+) -> sqlx::Result<BTreeMap<(SubmitKey, u32), u64>> {
+    let select = "SELECT job, generation, node, taken FROM reports";
+    let rows = of_jobs(connection, select, jobs).await?;
     let read = |row: &AnyRow| -> sqlx::Result<_> {
-        let node = u32::try_from(row.try_get::<i64, _>(1)?).unwrap_or(u32::MAX);
-        let generation = Generation(unsigned(row.try_get(0)?));
-        Ok(((generation, node), unsigned(row.try_get(2)?)))
+        let key = SubmitKey {
+            job: JobId(unsigned(row.try_get(0)?)),
+            generation: Generation(unsigned(row.try_get(1)?)),
+        };
+        let node = u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX);
+        Ok(((key, node), unsigned(row.try_get(3)?)))
     };
     rows.iter().map(read).collect()
 }

@@ -6,7 +6,8 @@
 
 use std::fmt::Write;
 
-use sqlx::any::AnyArguments;
+use schliff_spec::id::JobId;
+use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
@@ -61,6 +62,27 @@ impl Insert {
         text.push_str(self.on_conflict);
         text
     }
+}
+
+/// The rows of these jobs; `select` is without its condition.
+pub(super) async fn of_jobs(
+    connection: &mut AnyConnection,
+    select: &'static str,
+    jobs: &[JobId],
+) -> sqlx::Result<Vec<AnyRow>> {
+    let mut rows = Vec::new();
+    let largest = GROUPS[0];
+    for group in jobs.chunks(largest) {
+        // The last one fills up the group, so that there are two statements to prepare and not many.
+        let size = if group.len() == 1 { 1 } else { largest };
+        let places: Vec<_> = (1..=size).map(|place| format!("${place}")).collect();
+        let text = format!("{select} WHERE job IN ({})", places.join(", "));
+        let ids = (0..size).filter_map(|place| group.get(place).or(group.last()));
+        let query = sqlx::query(AssertSqlSafe(text));
+        let query = ids.fold(query, |query, job| query.bind(signed(job.0)));
+        rows.extend(query.fetch_all(&mut *connection).await?);
+    }
+    Ok(rows)
 }
 
 /// A number as the databases have it: none is beyond nine billion billions.

@@ -128,3 +128,33 @@ async fn a_lease_that_is_renewed_is_held(url: JournalUrl) {
         assert!(second.try_lead("second", "").await.unwrap().is_none());
     }
 }
+
+/// The old leader writes as fast as it can and never renews; only Postgres takes a lease from the living.
+#[test]
+fn nothing_is_written_behind_the_next_leaders_back() {
+    crate::place::on_postgres(async |url| {
+        let (first, old) = led(&url).await;
+        let write = async {
+            for seq in 1.. {
+                let fact = crate::example::at(seq, crate::example::submitted(seq, ""));
+                match first.append(&old, seq, &[fact]).await {
+                    Ok(next) => assert_eq!(next, seq + 1),
+                    Err(error) => return (seq, error),
+                }
+            }
+            unreachable!("numbers do not end")
+        };
+        let second = open(&url).await;
+        let follow = async {
+            let lease = lead_soon(&second).await;
+            (lease, second.load().await.unwrap().next_seq)
+        };
+        let ((refused, error), (lease, next)) = tokio::join!(write, follow);
+        assert!(matches!(error, JournalError::Deposed { .. }), "{error}");
+        assert_eq!(
+            refused, next,
+            "the next leader saw everything that was written"
+        );
+        second.append(&lease, next, &story()).await.unwrap();
+    });
+}

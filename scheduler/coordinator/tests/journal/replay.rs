@@ -5,78 +5,97 @@ use schliff_scheduler::ending::{Ending, Outcome};
 use schliff_scheduler::fact::{Fact, What};
 use schliff_scheduler::job::{LastWords, StopWhy};
 use schliff_scheduler::time::Timestamp;
-use schliff_spec::id::{Generation, JobId, Step};
+use schliff_spec::id::{ClusterName, Generation, JobId, NodeName, Step};
 
 use crate::example::{at, cluster_added, measured, planned, shape, submitted};
 use crate::place::{file_in, led, open, wait};
 
-/// Facts of few jobs on few nodes, in any order: most fit, and some do not.
-fn any_what() -> impl Strategy<Value = What> {
-    let job = || (1..4_u64).prop_map(JobId);
-    let generation = || (1..4_u64).prop_map(Generation);
-    let step = || (0..9_u64).prop_map(Step);
-    let node = || "n[12]".prop_map(|name| name.parse().unwrap());
-    let cluster = || "one|two".prop_map(|name| name.parse().unwrap());
-    let words = |exit_code| LastWords {
+fn a_job() -> impl Strategy<Value = JobId> {
+    (1..4_u64).prop_map(JobId)
+}
+
+fn an_attempt() -> impl Strategy<Value = (JobId, Generation)> {
+    (a_job(), (1..4_u64).prop_map(Generation))
+}
+
+fn a_step() -> impl Strategy<Value = Step> {
+    (0..9_u64).prop_map(Step)
+}
+
+fn a_node() -> impl Strategy<Value = NodeName> {
+    "n[12]".prop_map(|name| name.parse().unwrap())
+}
+
+fn a_cluster() -> impl Strategy<Value = ClusterName> {
+    "one|two".prop_map(|name| name.parse().unwrap())
+}
+
+fn words(exit_code: i32) -> LastWords {
+    LastWords {
         exit_code,
         error: "it broke".into(),
         culprit: None,
-    };
-    let attempt = || (job(), generation());
-    let beginnings = prop_oneof![
+    }
+}
+
+fn beginnings() -> impl Strategy<Value = What> {
+    prop_oneof![
         "one|two".prop_map(|name| cluster_added(&name)),
-        cluster().prop_map(|cluster| What::ClusterRemoved { cluster }),
+        a_cluster().prop_map(|cluster| What::ClusterRemoved { cluster }),
         (1..4_u64, ".{0,9}").prop_map(|(job, document)| submitted(job, &document)),
         (1..4_u64, 1..4_u64, "n[12]").prop_map(|(job, number, node)| planned(job, number, &node)),
-        (attempt(), node()).prop_map(|((job, generation), node)| What::Granted {
+        (an_attempt(), a_node()).prop_map(|((job, generation), node)| What::Granted {
             job,
             generation,
             nodes: vec![node],
             deadline: Timestamp(9),
         }),
-        (attempt(), any::<String>()).prop_map(|((job, generation), id)| What::Accepted {
+        (an_attempt(), any::<String>()).prop_map(|((job, generation), id)| What::Accepted {
             job,
             generation,
             allocation: AllocationId(id),
         }),
-        (attempt(), 0..2_u32).prop_map(|((job, generation), node)| What::Joined {
+        (an_attempt(), 0..2_u32).prop_map(|((job, generation), node)| What::Joined {
             job,
             generation,
             node
         }),
-        attempt().prop_map(|(job, generation)| What::Started {
+        an_attempt().prop_map(|(job, generation)| What::Started {
             job,
             generation,
             resumed_from: None
         }),
-    ];
-    let course = prop_oneof![
-        (attempt(), step()).prop_map(|((job, generation), step)| What::Committed {
+    ]
+}
+
+fn course() -> impl Strategy<Value = What> {
+    prop_oneof![
+        (an_attempt(), a_step()).prop_map(|((job, generation), step)| What::Committed {
             job,
             generation,
             step
         }),
         (1..4_u64, 0..9_u64, proptest::num::f64::NORMAL)
             .prop_map(|(job, step, loss)| measured(job, step, loss)),
-        (attempt(), any::<i32>()).prop_map(move |((job, generation), code)| What::Spoke {
+        (an_attempt(), any::<i32>()).prop_map(move |((job, generation), code)| What::Spoke {
             job,
             generation,
             words: words(code),
         }),
-        (job(), any::<bool>()).prop_map(|(job, is_now)| What::StopAsked {
+        (a_job(), any::<bool>()).prop_map(|(job, is_now)| What::StopAsked {
             job,
             why: StopWhy::BudgetSpent,
             is_now
         }),
-        (cluster(), node()).prop_map(|(cluster, node)| What::NodeStruck { cluster, node }),
-        attempt().prop_map(|(job, generation)| What::Missed { job, generation }),
-        (attempt(), step()).prop_map(|((job, generation), step)| What::Heard {
+        (a_cluster(), a_node()).prop_map(|(cluster, node)| What::NodeStruck { cluster, node }),
+        an_attempt().prop_map(|(job, generation)| What::Missed { job, generation }),
+        (an_attempt(), a_step()).prop_map(|((job, generation), step)| What::Heard {
             job,
             generation,
             step: Some(step),
             steps: None
         }),
-        (cluster(), node(), 0..3_u32).prop_map(|(cluster, name, gpus)| What::NodesSeen {
+        (a_cluster(), a_node(), 0..3_u32).prop_map(|(cluster, name, gpus)| What::NodesSeen {
             cluster,
             nodes: vec![NodeReport {
                 name,
@@ -85,31 +104,35 @@ fn any_what() -> impl Strategy<Value = What> {
                 cpus: 8
             }],
         }),
-    ];
-    let ends = prop_oneof![
-        attempt().prop_map(|(job, generation)| What::Ended {
+    ]
+}
+
+fn ends() -> impl Strategy<Value = What> {
+    prop_oneof![
+        an_attempt().prop_map(|(job, generation)| What::Ended {
             job,
             generation,
             ending: Ending::Killed { signal: Some(9) },
             usage: shape().usage(5),
         }),
-        (job(), 0..3_u32).prop_map(|(job, failures)| What::Requeued { job, failures }),
-        job().prop_map(|job| What::RetryPlanned {
+        (a_job(), 0..3_u32).prop_map(|(job, failures)| What::Requeued { job, failures }),
+        a_job().prop_map(|job| What::RetryPlanned {
             job,
             cause: Ending::GroupLost,
             failures: 1,
             not_before: Timestamp(77),
         }),
-        job().prop_map(|job| What::Finished {
+        a_job().prop_map(|job| What::Finished {
             job,
             outcome: Outcome::Succeeded
         }),
-    ];
-    prop_oneof![3 => beginnings, 2 => course, 1 => ends]
+    ]
 }
 
+/// Facts of few jobs on few nodes, in any order: most fit, and some do not.
 fn any_facts() -> impl Strategy<Value = Vec<Fact>> {
-    let fact = (0..1_000_u64, any_what()).prop_map(|(ms, what)| at(ms, what));
+    let what = prop_oneof![3 => beginnings(), 2 => course(), 1 => ends()];
+    let fact = (0..1_000_u64, what).prop_map(|(ms, what)| at(ms, what));
     proptest::collection::vec(fact, 0..80)
 }
 

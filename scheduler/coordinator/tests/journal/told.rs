@@ -167,31 +167,28 @@ async fn lines_are_found(url: JournalUrl) {
     let mut later = line(1, 0, "of the second attempt");
     later.key = key(1, 2);
     journal.record(&lease, &lines(vec![later])).await.unwrap();
-    let found = async |change: fn(&mut LineQuery)| {
+    type Change = fn(&mut LineQuery);
+    let cases: [(Change, &[u64]); 11] = [
+        (|_| (), &[1, 2, 3, 4, 5, 6, 7]),
+        (|query| query.after = 5, &[6, 7]),
+        (|query| query.limit = 2, &[1, 2]),
+        (|query| (query.limit, query.from_end) = (2, true), &[6, 7]),
+        (|query| query.rank = Some(1), &[1, 3, 5]),
+        (|query| query.generation = Some(Generation(2)), &[7]),
+        (|query| query.contains = "100%".into(), &[1]),
+        (|query| query.contains = "loss".into(), &[2, 6]),
+        (|query| query.contains = "s_".into(), &[2]),
+        (|query| query.contains = "ö".into(), &[4]),
+        (|query| query.contains = "a\0".into(), &[3]),
+    ];
+    for (change, wanted) in cases {
         let mut query = LineQuery::of(JobId(1));
         change(&mut query);
         let log = journal.lines(&query).await.unwrap();
+        let positions: Vec<_> = log.lines.iter().map(|line| line.position).collect();
+        assert_eq!(positions, wanted, "{query:?}");
         assert_eq!((log.newest, log.dropped), (7, 0));
-        let positions = log.lines.iter().map(|line| line.position);
-        positions.collect::<Vec<_>>()
-    };
-    assert_eq!(found(|_| ()).await, [1, 2, 3, 4, 5, 6, 7]);
-    assert_eq!(found(|query| query.after = 5).await, [6, 7]);
-    assert_eq!(found(|query| query.limit = 2).await, [1, 2]);
-    assert_eq!(
-        found(|query| (query.limit, query.from_end) = (2, true)).await,
-        [6, 7]
-    );
-    assert_eq!(found(|query| query.rank = Some(1)).await, [1, 3, 5]);
-    assert_eq!(
-        found(|query| query.generation = Some(Generation(2))).await,
-        [7]
-    );
-    assert_eq!(found(|query| query.contains = "100%".into()).await, [1]);
-    assert_eq!(found(|query| query.contains = "loss".into()).await, [2, 6]);
-    assert_eq!(found(|query| query.contains = "s_".into()).await, [2]);
-    assert_eq!(found(|query| query.contains = "ö".into()).await, [4]);
-    assert_eq!(found(|query| query.contains = "a\0".into()).await, [3]);
+    }
 }
 
 async fn the_oldest_lines_of_a_long_log_are_dropped(url: JournalUrl) {

@@ -1,7 +1,7 @@
 //! Lists of nodes, folded as Slurm folds them: `jwb[0007-0009]`.
 
 /// The names, folded where they differ in their last number only.
-pub fn fold(names: &[String]) -> String {
+pub(crate) fn fold(names: &[String]) -> String {
     let mut split: Vec<_> = names.iter().map(|name| split(name)).collect();
     split.sort();
     split.dedup();

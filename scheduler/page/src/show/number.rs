@@ -4,7 +4,7 @@
 const THIN: char = '\u{202f}';
 
 /// `12 345`.
-pub fn count(value: u64) -> String {
+pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3 * 3);
     for (at, digit) in digits.char_indices() {
@@ -17,7 +17,7 @@ pub fn count(value: u64) -> String {
 }
 
 /// Four digits that matter: `1.234`, `12.35`, `0.01234`.
-pub fn loss(value: f64) -> String {
+pub(crate) fn loss(value: f64) -> String {
     if !value.is_finite() {
         return value.to_string();
     }
@@ -29,13 +29,8 @@ pub fn loss(value: f64) -> String {
     format!("{value:.places$}")
 }
 
-/// `3.0e-4`.
-pub fn rate(value: f64) -> String {
-    format!("{value:.2e}")
-}
-
 /// `940`, `12.3 k`, `4.56 M`.
-pub fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let (scaled, unit) = match value.abs() {
         size if size >= 1e9 => (value / 1e9, "G"),
         size if size >= 1e6 => (value / 1e6, "M"),
@@ -54,13 +49,8 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// `12.3 k tokens/s`.
-pub fn speed(tokens_per_s: f64) -> String {
-    format!("{} tokens/s", short(tokens_per_s))
-}
-
 /// `1.5 MiB`.
-pub fn bytes(value: u64) -> String {
+pub(crate) fn bytes(value: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut scaled = value as f64;
     let mut unit = 0;
@@ -73,7 +63,7 @@ pub fn bytes(value: u64) -> String {
 }
 
 /// Two places below ten, one below a hundred, none above: `3.25`, `32.5`, `325`.
-pub fn amount(value: f64) -> String {
+pub(crate) fn amount(value: f64) -> String {
     let places = match value.abs() {
         size if size < 10.0 => 2,
         size if size < 100.0 => 1,
@@ -83,7 +73,7 @@ pub fn amount(value: f64) -> String {
 }
 
 /// `62 %`.
-pub fn percent(part: f64, whole: f64) -> String {
+pub(crate) fn percent(part: f64, whole: f64) -> String {
     match whole > 0.0 {
         true => format!("{:.0}{THIN}%", (part / whole * 100.0).clamp(0.0, 999.0)),
         false => String::new(),

@@ -7,16 +7,16 @@ use schliff_wire::v1::{JobView, Phase};
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub(crate) struct Look {
     /// Of the icon in `templates/icons.html` and of the class in `assets/page.css`.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// For people.
-    pub word: &'static str,
+    pub(crate) word: &'static str,
 }
 
 impl Look {
     /// That of a job. What is not known is shown as that.
-    pub fn of(job: &JobView) -> Self {
+    pub(crate) fn of(job: &JobView) -> Self {
         if job.stopping && job.phase() != Phase::Done {
             return Self {
                 key: "stopping",
@@ -93,9 +93,9 @@ impl HtmlSafe for Look {}
 
 /// An icon of `templates/icons.html`, which says nothing to who cannot see it.
 #[derive(Clone, Copy, Debug)]
-pub struct Icon(
+pub(crate) struct Icon(
     /// Its name.
-    pub &'static str,
+    pub(crate) &'static str,
 );
 
 impl fmt::Display for Icon {

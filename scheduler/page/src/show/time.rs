@@ -14,11 +14,11 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// A point in time as an element: relative text, absolute time on hover.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// It; 0 where unknown.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// When the page is made.
-    pub now_ms: i64,
+    pub(crate) now_ms: i64,
 }
 
 impl fmt::Display for Moment {
@@ -39,7 +39,7 @@ impl fmt::Display for Moment {
 impl HtmlSafe for Moment {}
 
 /// `5 min ago`, `in 3 h`.
-pub fn relative(now_ms: i64, at_ms: i64) -> String {
+pub(crate) fn relative(now_ms: i64, at_ms: i64) -> String {
     let away = at_ms - now_ms;
     match away.abs() < 5 * SECOND_MS {
         true => "just now".into(),
@@ -59,7 +59,7 @@ fn coarse(ms: i64) -> String {
 }
 
 /// `12 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
-pub fn span(ms: i64) -> String {
+pub(crate) fn span(ms: i64) -> String {
     let ms = ms.max(0);
     let (large, large_unit, small, small_unit) = match ms {
         ms if ms < SECOND_MS => return format!("{ms} ms"),
@@ -75,12 +75,12 @@ pub fn span(ms: i64) -> String {
 }
 
 /// `14:05:06`, in UTC.
-pub fn clock(at_ms: i64) -> String {
+pub(crate) fn clock(at_ms: i64) -> String {
     Civil::of(at_ms).clock()
 }
 
 /// `2026-02-03 14:05`, in UTC.
-pub fn minute(at_ms: i64) -> String {
+pub(crate) fn minute(at_ms: i64) -> String {
     let at = Civil::of(at_ms);
     format!("{} {}", at.day(), &at.clock()[..5])
 }

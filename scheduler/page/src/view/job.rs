@@ -15,7 +15,7 @@ use crate::view::frame::Frame;
 use crate::view::history::Latest;
 use crate::view::lines::Lines;
 use crate::view::ranks::Ranks;
-use crate::view::row::{Gauge, When};
+use crate::view::row::{self, Gauge, When};
 use crate::view::trials::Trials;
 use crate::view::{Part, text};
 
@@ -117,13 +117,29 @@ struct Head {
     label: String,
     parent: u64,
     look: Look,
-    reason: Reason,
+    reason: String,
+    hint: Vec<Piece>,
     gauge: Option<Gauge>,
     figures: Vec<Figure>,
     may_cancel: bool,
     may_retry: bool,
     is_stopping: bool,
     is_failed: bool,
+}
+
+/// Words, or a command among them.
+struct Piece {
+    is_code: bool,
+    text: String,
+}
+
+/// What is between back-ticks is a command.
+fn pieces(hint: &str) -> Vec<Piece> {
+    let parts = hint.split('`').enumerate().map(|(at, text)| Piece {
+        is_code: at % 2 == 1,
+        text: text.into(),
+    });
+    parts.filter(|piece| !piece.text.is_empty()).collect()
 }
 
 /// A number that matters.
@@ -145,7 +161,8 @@ impl Head {
             label: job.label.clone(),
             parent: job.parent,
             look: Look::of(job),
-            reason: job.reason.clone().unwrap_or_default(),
+            reason: row::reason(job),
+            hint: pieces(job.reason.as_ref().map_or("", |reason| &reason.hint)),
             gauge: Gauge::of(job),
             figures: figures(job, known.now_ms),
             may_cancel: known.may_change && !is_over,

@@ -47,6 +47,8 @@ impl Notice {
 #[template(path = "jobs_chips.html")]
 pub(crate) struct Chips {
     chips: Vec<Chip>,
+    /// There is no job at all.
+    is_empty: bool,
 }
 
 struct Chip {
@@ -84,6 +86,7 @@ impl Chips {
             is_current: query.filter().key == filter.key,
         };
         Self {
+            is_empty: counted(&reply.counts, &[]) == 0,
             chips: FILTERS.iter().map(chip).collect(),
         }
     }

@@ -75,7 +75,7 @@ impl Row {
             gauge: Gauge::of(job),
             speed: speed
                 .filter(|_| is_running)
-                .map(number::speed)
+                .map(number::short)
                 .unwrap_or_default(),
             time: When::of(job, now_ms),
             age: Moment {
@@ -89,7 +89,7 @@ impl Row {
 }
 
 /// The reason's text, where it says more than the phase.
-fn reason(job: &JobView) -> String {
+pub(crate) fn reason(job: &JobView) -> String {
     let reason = job.reason.clone().unwrap_or_default();
     match reason.code.as_str() {
         "training" | "succeeded" => String::new(),
