@@ -266,7 +266,13 @@ impl Cluster {
         // What attempts hold is remembered until they end, also on a node that is not told of now.
         for (name, node) in held {
             if node.gpus_held > 0 || node.cpus_held > 0 {
-                self.nodes.insert(name, Node { is_up: false, ..node });
+                self.nodes.insert(
+                    name,
+                    Node {
+                        is_up: false,
+                        ..node
+                    },
+                );
             }
         }
     }
