@@ -55,7 +55,9 @@ impl Serving {
         command.envs(self.env.iter().cloned()).stdout(Stdio::null());
         let mut process = Running::start(command);
         let line = process.wait_for(|line| line.contains("http://"));
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
         self.url = url.map(str::to_owned).unwrap_or_default();
         self.process = Some(process);
     }
@@ -78,7 +80,9 @@ impl Serving {
     #[track_caller]
     pub fn ended(&mut self) -> String {
         let process = self.process.take();
-        process.map(|process| process.end().said).unwrap_or_default()
+        process
+            .map(|process| process.end().said)
+            .unwrap_or_default()
     }
 
     /// Its process.
@@ -137,7 +141,11 @@ impl Serving {
     /// Waits for a job's end; gives its outcome.
     #[track_caller]
     pub fn outcome(&self, job: u64) -> String {
-        let done = |status: &Value| status["outcome"].as_str().is_some_and(|word| !word.is_empty());
+        let done = |status: &Value| {
+            status["outcome"]
+                .as_str()
+                .is_some_and(|word| !word.is_empty())
+        };
         let status = self.wait_for(job, done);
         status["outcome"].as_str().unwrap_or_default().to_owned()
     }
@@ -154,7 +162,10 @@ impl Serving {
 
     /// Processes of a job's allocation, as the cluster `local` notes them: the agent.
     pub fn agents(&self) -> Vec<u32> {
-        let folders = fs::read_dir(self.state().join("local")).into_iter().flatten().flatten();
+        let folders = fs::read_dir(self.state().join("local"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let noted = folders.filter_map(|folder| {
             let path = folder.path().join("pid.json");
             path.exists().then(|| json_file(&path)["pid"].as_u64())?
