@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Proves that the simulator finds what it looks for: each patch in mutations/ breaks one rule of the
 # brain in a copy of the tree, and the seeds must find it. Needs git, tar and a Rust toolchain.
-#   scheduler/sim/mutations.sh [NAME...]     SEEDS=60: seeds for each of them
+#   scheduler/sim/mutations.sh [NAME...]     SEEDS=150: seeds for each of them
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 copy=$root/target/mutations/tree
 export CARGO_TARGET_DIR=$root/target/mutations/build
-seeds=${SEEDS:-60}
+seeds=${SEEDS:-150}
 
 rm -rf "$copy"
 mkdir -p "$copy"
