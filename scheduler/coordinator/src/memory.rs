@@ -62,7 +62,9 @@ impl Memory {
         }
         for rank in &heard.ranks {
             let mut rank = rank.clone();
-            node.clone_into(&mut rank.node);
+            if rank.node.is_empty() {
+                node.clone_into(&mut rank.node);
+            }
             rank.heard_ms = wire_ms(now);
             recent.ranks.insert(rank.rank, rank);
         }

@@ -35,8 +35,10 @@ pub(crate) const INBOX: usize = 4_096;
 const BATCH: usize = 512;
 /// Between two looks at the queue where nothing happens.
 const TICK: Duration = Duration::from_millis(200);
-/// Between two looks at the queue where much happens.
+/// Between two looks at the queue where much happens, at least.
 const NUDGE: Duration = Duration::from_millis(20);
+/// No more than a share of one in so many of the time goes into looks.
+const LOOK_SHARE: u32 = 4;
 /// Facts between two snapshots.
 const SNAPSHOT_FACTS: u64 = 50_000;
 
@@ -113,7 +115,7 @@ impl Owner {
     ) -> Result<(), JournalError> {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut looked = Instant::now();
+        let mut next_look = Instant::now();
         let mut snapshot_at = self.next_seq + SNAPSHOT_FACTS;
         let mut snapshot = None;
         loop {
@@ -124,11 +126,16 @@ impl Owner {
                 _ = closing.wait_for(|is_closing| *is_closing) => break,
             }
             self.metrics.inbox.set(self.inbox.len() as i64);
-            let is_look = batch.is_empty() || looked.elapsed() >= NUDGE;
-            if is_look {
-                looked = Instant::now();
-            }
+            let begun = Instant::now();
+            let is_look = batch.is_empty() || begun >= next_look;
             self.turn(batch, is_look).await?;
+            if is_look {
+                let pause = begun
+                    .elapsed()
+                    .saturating_mul(LOOK_SHARE)
+                    .clamp(NUDGE, TICK);
+                next_look = Instant::now() + pause;
+            }
             if self.next_seq >= snapshot_at {
                 snapshot_at = self.next_seq + SNAPSHOT_FACTS;
                 snapshot = Some(self.snapshot().await);

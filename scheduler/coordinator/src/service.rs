@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use schliff_page::Change;
 use schliff_scheduler::action::Observed;
 use schliff_scheduler::input::{Command, Input};
-use schliff_spec::id::ClusterName;
+use schliff_spec::id::{ClusterName, JobId};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
@@ -210,7 +210,11 @@ async fn begin(
         standings,
     };
     configure(&leading, &options.sites).await?;
-    restore(shared, &leading).await;
+    let (live, rest) = recalled(&leading).await;
+    restore(shared, &leading.desk, live).await;
+    // The others are many, and nobody waits for them.
+    let (own, desk) = (Arc::clone(shared), Arc::clone(&leading.desk));
+    tokio::spawn(async move { restore(&own, &desk, rest).await });
     // Set once: a coordinator leads at most once.
     let _ = shared.leading.set(leading);
     let mut closing = shared.closing.subscribe();
@@ -243,27 +247,24 @@ async fn configure(leading: &Leading, sites: &[Site]) -> Result<(), Error> {
     told.map_err(|refusal| Error::Task(refusal.text))
 }
 
-/// Fills the memory with what the journal knows of jobs that have not ended.
-async fn restore(shared: &Shared, leading: &Leading) {
-    let open: Vec<_> = leading
-        .desk
-        .state
-        .read()
-        .await
-        .live
-        .iter()
-        .copied()
-        .collect();
-    for job in open {
-        let newest = shared
-            .journal
-            .points(job, schliff_spec::id::Step(0), 1)
-            .await;
-        let newest = newest
-            .ok()
-            .and_then(|points| points.into_iter().next_back());
-        if let Some(point) = newest {
-            let memory = leading.desk.memory.write();
+/// Jobs of which the journal may know steps: those at work, and the others, newest first.
+async fn recalled(leading: &Leading) -> (Vec<JobId>, Vec<JobId>) {
+    let state = leading.desk.state.read().await;
+    let begun = state.jobs.values().rev();
+    let begun = begun.filter(|job| !job.attempts.is_empty());
+    begun
+        .map(|job| job.id)
+        .partition(|job| state.live.contains(job))
+}
+
+/// Fills the memory with what the journal knows of jobs.
+async fn restore(shared: &Shared, desk: &Desk, jobs: Vec<JobId>) {
+    for job in jobs {
+        if *shared.closing.borrow() {
+            return;
+        }
+        if let Ok(Some(point)) = shared.journal.last_point(job).await {
+            let memory = desk.memory.write();
             let mut memory = memory.unwrap_or_else(PoisonError::into_inner);
             memory.restore(job, crate::handle::step_point(&point));
         }

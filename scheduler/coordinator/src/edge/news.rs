@@ -1,7 +1,7 @@
 //! What an agent tells, checked against what can be. Pure.
 //!
-//! Rules: news that were taken before are passed over; beats are no news and never taken. A report
-//! that tells what cannot be is refused as a whole, with the reason: nothing of it is kept. News of
+//! Rules: news that were taken before are passed over, but for beats, which tell of now. A report that
+//! tells what cannot be is refused as a whole, with the reason: nothing of it is kept. News of
 //! older attempts are taken, for their lines; the brain knows what else they are worth.
 
 use schliff_scheduler::input;
@@ -61,7 +61,7 @@ pub(crate) struct Heard {
     pub(crate) dropped: u64,
     /// Signs of life.
     pub(crate) ranks: Vec<RankView>,
-    /// The last news that is in it.
+    /// The last news that is in it, or was taken before.
     pub(crate) taken: u64,
 }
 
@@ -128,13 +128,16 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&mut self, body: Body, at_ms: i64) -> Result<(), Refusal> {
+        let is_new = self.sequence > self.known.taken;
+        if is_new {
+            self.heard.taken = self.sequence;
+        }
         if let Body::Beats(beats) = body {
             return self.beats(beats.ranks);
         }
-        if self.sequence <= self.known.taken {
+        if !is_new {
             return Ok(());
         }
-        self.heard.taken = self.sequence;
         let at_ms = self.at(at_ms);
         match body {
             Body::Joined(joined) => self.joined(joined.nodes, joined.ranks),
@@ -237,11 +240,7 @@ impl Reader<'_> {
     }
 
     fn ended(&mut self, ended: Ended, at_ms: i64) {
-        let shape = self.known.shape;
-        let culprit = ended.rank.zip(shape).and_then(|(rank, shape)| {
-            let ranks_per_node = (shape.ranks / shape.nodes.max(1)).max(1);
-            self.known.nodes.get((rank / ranks_per_node) as usize)
-        });
+        let culprit = ended.rank.and_then(|rank| self.node_of(rank));
         let words = LastWords {
             exit_code: ended.exit_code,
             error: words::error(&ended),
@@ -254,14 +253,25 @@ impl Reader<'_> {
     }
 
     fn beats(&mut self, ranks: Vec<RankView>) -> Result<(), Refusal> {
-        for rank in ranks {
+        for mut rank in ranks {
             self.rank(rank.rank)?;
             self.within(rank.step)?;
+            if rank.node.is_empty() {
+                // Node 0 tells of all ranks, and knows the names of its own only.
+                let node = self.node_of(rank.rank);
+                rank.node = node.map_or(String::new(), ToString::to_string);
+            }
             if self.known.is_newest {
                 self.heard.ranks.push(rank);
             }
         }
         Ok(())
+    }
+
+    fn node_of(&self, rank: u32) -> Option<&NodeName> {
+        let shape = self.known.shape?;
+        let ranks_per_node = (shape.ranks / shape.nodes.max(1)).max(1);
+        self.known.nodes.get((rank / ranks_per_node) as usize)
     }
 
     fn lines(&mut self, lines: Vec<(u32, String)>, at_ms: i64) -> Result<(), Refusal> {

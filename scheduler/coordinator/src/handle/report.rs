@@ -46,7 +46,8 @@ impl Handle {
         leading.tell(Input::Report(report)).await?;
         leading.remember(key, &name, &heard);
         let taken = heard.taken;
-        if heard.has_records() || taken > turn.taken {
+        // What else there is does no harm when it is told again.
+        if heard.has_records() {
             leading
                 .recorder
                 .record(batch(key, node, heard), bytes)

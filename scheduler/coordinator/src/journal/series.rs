@@ -30,20 +30,22 @@ impl Journal {
             .bind(signed(after.0))
             .bind(i64::from(most));
         let rows = query.fetch_all(&self.reader).await;
-        let point = |row: &AnyRow| -> sqlx::Result<_> {
-            let (step, key, at) = place(job, row)?;
-            Ok(Point {
-                key,
-                step,
-                steps: Step(unsigned(row.try_get(3)?)),
-                at,
-                loss: number(row, 4)?,
-                lr: number(row, 5)?,
-                tokens_per_s: number(row, 6)?,
-                grad_norm: some(number(row, 7)?),
-            })
-        };
-        self.read("read steps", rows, point)
+        self.read("read steps", rows, |row| point(job, row))
+    }
+
+    /// The last step of a job that was told of.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn last_point(&self, job: JobId) -> Result<Option<Point>, JournalError> {
+        let query = "SELECT step, generation, at_ms, steps, loss, lr, tokens_per_s, grad_norm
+            FROM points WHERE job = $1 ORDER BY step DESC LIMIT 1";
+        let rows = sqlx::query(query)
+            .bind(signed(job.0))
+            .fetch_all(&self.reader)
+            .await;
+        let points = self.read("read the last step", rows, |row| point(job, row))?;
+        Ok(points.into_iter().next())
     }
 
     /// Evaluations of a job.
@@ -111,6 +113,20 @@ fn place(job: JobId, row: &AnyRow) -> sqlx::Result<(Step, SubmitKey, Timestamp)>
     let step = Step(unsigned(row.try_get(0)?));
     let at = Timestamp(unsigned(row.try_get(2)?));
     Ok((step, SubmitKey { job, generation }, at))
+}
+
+fn point(job: JobId, row: &AnyRow) -> sqlx::Result<Point> {
+    let (step, key, at) = place(job, row)?;
+    Ok(Point {
+        key,
+        step,
+        steps: Step(unsigned(row.try_get(3)?)),
+        at,
+        loss: number(row, 4)?,
+        lr: number(row, 5)?,
+        tokens_per_s: number(row, 6)?,
+        grad_norm: some(number(row, 7)?),
+    })
 }
 
 /// SQLite has no NaN and keeps it as null.

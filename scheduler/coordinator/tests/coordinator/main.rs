@@ -4,5 +4,6 @@ mod bad;
 mod pretend;
 mod stage;
 mod standby;
+mod tls;
 mod web;
 mod work;

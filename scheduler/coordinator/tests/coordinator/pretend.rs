@@ -14,7 +14,7 @@ use schliff_scheduler::time::Timestamp;
 use schliff_spec::id::{ClusterName, SubmitKey};
 
 /// What was started and what became of it; it outlives coordinators.
-pub struct Pretend {
+pub(crate) struct Pretend {
     cluster: ClusterName,
     held: Mutex<Held>,
 }
@@ -28,7 +28,7 @@ struct Held {
 }
 
 impl Pretend {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self {
             cluster: name.parse().expect("a name"),
             held: Mutex::default(),
@@ -40,13 +40,13 @@ impl Pretend {
     }
 
     /// What was launched for a key.
-    pub fn launch(&self, key: SubmitKey) -> Option<Launch> {
+    pub(crate) fn launch(&self, key: SubmitKey) -> Option<Launch> {
         let held = self.held();
         held.allocations.get(&key).map(|(launch, _)| launch.clone())
     }
 
     /// Ends an allocation.
-    pub fn end(&self, key: SubmitKey, code: i32) {
+    pub(crate) fn end(&self, key: SubmitKey, code: i32) {
         if let Some((_, status)) = self.held().allocations.get_mut(&key) {
             let end = AllocationEnd::Exited { code };
             *status = AllocationStatus::Ended { end };
@@ -54,15 +54,15 @@ impl Pretend {
     }
 
     /// How often something was started for each key.
-    pub fn starts(&self) -> BTreeMap<SubmitKey, u32> {
+    pub(crate) fn starts(&self) -> BTreeMap<SubmitKey, u32> {
         self.held().starts.clone()
     }
 
-    pub fn stops(&self) -> Vec<(SubmitKey, StopHow)> {
+    pub(crate) fn stops(&self) -> Vec<(SubmitKey, StopHow)> {
         self.held().stops.clone()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.held().allocations.is_empty()
     }
 }

@@ -26,17 +26,17 @@ use crate::pretend::Pretend;
 /// For anything to come about.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub const JOB: &str = "name = \"desk\"\n[model]\nbase = \"gguf:/m.gguf\"\n[data]\nformat = \"messages\"\ntrain = [\"/t.jsonl\"]\n[resources]\ncpus_per_node = 1\n";
+pub(crate) const JOB: &str = "name = \"desk\"\n[model]\nbase = \"gguf:/m.gguf\"\n[data]\nformat = \"messages\"\ntrain = [\"/t.jsonl\"]\n[resources]\ncpus_per_node = 1\n";
 
-pub struct Stage {
+pub(crate) struct Stage {
     folder: tempfile::TempDir,
-    pub cluster: Arc<Pretend>,
-    pub limits: Limits,
+    pub(crate) cluster: Arc<Pretend>,
+    pub(crate) limits: Limits,
 }
 
 /// A token in front of every request.
 #[derive(Clone)]
-pub struct Bearer(String);
+pub(crate) struct Bearer(pub(crate) String);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -48,11 +48,11 @@ impl Interceptor for Bearer {
     }
 }
 
-pub type Jobs = JobsClient<InterceptedService<Channel, Bearer>>;
-pub type Agents = AgentsClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Jobs = JobsClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Agents = AgentsClient<InterceptedService<Channel, Bearer>>;
 
 impl Stage {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
             cluster: Arc::new(Pretend::new("desk")),
@@ -60,19 +60,24 @@ impl Stage {
         }
     }
 
-    pub fn access(&self) -> Access {
+    pub(crate) fn access(&self) -> Access {
         Access::open(self.folder.path()).expect("secrets")
     }
 
-    pub async fn journal(&self) -> Journal {
+    pub(crate) async fn journal(&self) -> Journal {
         let url = JournalUrl::Sqlite(self.folder.path().join("journal.db"));
         let journal = Journal::open(&url, JournalOptions::default()).await;
         journal.expect("a journal")
     }
 
     /// A coordinator that may be on standby.
-    pub async fn start(&self) -> Handle {
-        let options = Options {
+    pub(crate) async fn start(&self) -> Handle {
+        let options = self.options().await;
+        Coordinator::start(options).await.expect("a coordinator")
+    }
+
+    pub(crate) async fn options(&self) -> Options {
+        Options {
             listen: "127.0.0.1:0".parse().expect("an address"),
             url: None,
             other_urls: Vec::new(),
@@ -87,27 +92,26 @@ impl Stage {
             is_plain_allowed: false,
             limits: self.limits,
             version: "test".into(),
-        };
-        Coordinator::start(options).await.expect("a coordinator")
+        }
     }
 
     /// A coordinator that leads.
-    pub async fn lead(&self) -> Handle {
+    pub(crate) async fn lead(&self) -> Handle {
         let handle = self.start().await;
         until("it leads", async || handle.is_leading().then_some(())).await;
         handle
     }
 
-    pub async fn jobs(&self, handle: &Handle) -> Jobs {
+    pub(crate) async fn jobs(&self, handle: &Handle) -> Jobs {
         self.jobs_as(handle, self.access().token(Role::User)).await
     }
 
-    pub async fn jobs_as(&self, handle: &Handle, token: &str) -> Jobs {
+    pub(crate) async fn jobs_as(&self, handle: &Handle, token: &str) -> Jobs {
         JobsClient::with_interceptor(channel(handle).await, Bearer(token.into()))
     }
 
     /// The agent of an attempt, with the token that came with its launch.
-    pub async fn agent(&self, handle: &Handle, key: SubmitKey) -> Agents {
+    pub(crate) async fn agent(&self, handle: &Handle, key: SubmitKey) -> Agents {
         let launch = until("it is launched", async || self.cluster.launch(key)).await;
         let token = launch.files.iter().find(|file| file.name == "token");
         let token = String::from_utf8(token.expect("a token").content.clone()).expect("text");
@@ -122,7 +126,7 @@ async fn channel(handle: &Handle) -> Channel {
 }
 
 /// Ends a coordinator in good order.
-pub async fn close(handle: Handle) {
+pub(crate) async fn close(handle: Handle) {
     handle.close();
     let end = tokio::time::timeout(PATIENCE, handle.ended()).await;
     let end = end.expect("in time");
@@ -130,7 +134,7 @@ pub async fn close(handle: Handle) {
 }
 
 /// Looks until there is what is waited for.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
         let mut again = tokio::time::interval(Duration::from_millis(20));
         loop {
@@ -144,14 +148,14 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
     found.unwrap_or_else(|_| panic!("not in time: {what}"))
 }
 
-pub fn key(job: u64, generation: u64) -> SubmitKey {
+pub(crate) fn key(job: u64, generation: u64) -> SubmitKey {
     SubmitKey {
         job: JobId(job),
         generation: Generation(generation),
     }
 }
 
-pub fn submit_request(request_id: &str) -> SubmitRequest {
+pub(crate) fn submit_request(request_id: &str) -> SubmitRequest {
     SubmitRequest {
         protocol: PROTOCOL,
         request_id: request_id.into(),
@@ -161,18 +165,18 @@ pub fn submit_request(request_id: &str) -> SubmitRequest {
 }
 
 /// Submits a job and gives its number.
-pub async fn submit(jobs: &mut Jobs, request_id: &str) -> u64 {
+pub(crate) async fn submit(jobs: &mut Jobs, request_id: &str) -> u64 {
     let reply = jobs.submit(submit_request(request_id)).await;
     let reply = reply.expect("submitted").into_inner();
     reply.job.expect("a job").id
 }
 
-pub async fn get(jobs: &mut Jobs, job: u64) -> JobView {
+pub(crate) async fn get(jobs: &mut Jobs, job: u64) -> JobView {
     let view = jobs.get(JobRequest { job }).await;
     view.expect("a view").into_inner()
 }
 
-pub async fn in_phase(jobs: &mut Jobs, job: u64, phase: Phase) -> JobView {
+pub(crate) async fn in_phase(jobs: &mut Jobs, job: u64, phase: Phase) -> JobView {
     until(phase.as_str_name(), async || {
         let view = get(jobs, job).await;
         (view.phase() == phase).then_some(view)
@@ -180,7 +184,7 @@ pub async fn in_phase(jobs: &mut Jobs, job: u64, phase: Phase) -> JobView {
     .await
 }
 
-pub fn report(key: SubmitKey, first_sequence: u64, bodies: Vec<Body>) -> ReportRequest {
+pub(crate) fn report(key: SubmitKey, first_sequence: u64, bodies: Vec<Body>) -> ReportRequest {
     let news = bodies.into_iter().map(|body| News {
         at_ms: 0,
         body: Some(body),
@@ -196,11 +200,14 @@ pub fn report(key: SubmitKey, first_sequence: u64, bodies: Vec<Body>) -> ReportR
     }
 }
 
-pub async fn tell(agents: &mut Agents, request: ReportRequest) -> Result<ReportReply, Status> {
+pub(crate) async fn tell(
+    agents: &mut Agents,
+    request: ReportRequest,
+) -> Result<ReportReply, Status> {
     agents.report(request).await.map(|reply| reply.into_inner())
 }
 
-pub fn joined() -> Body {
+pub(crate) fn joined() -> Body {
     Body::Joined(Joined {
         nodes: 1,
         ranks: 1,
@@ -208,7 +215,7 @@ pub fn joined() -> Body {
     })
 }
 
-pub fn step(step: u64) -> Body {
+pub(crate) fn step(step: u64) -> Body {
     Body::Step(StepPoint {
         step,
         steps: 10,
@@ -220,7 +227,7 @@ pub fn step(step: u64) -> Body {
 }
 
 /// Bounds something that must not take long.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     let done = tokio::time::timeout(PATIENCE, future).await;
     done.unwrap_or_else(|_| panic!("not in time: {what}"))
 }

@@ -1,5 +1,6 @@
 //! Two coordinators on one journal.
 
+use schliff_coordinator::{Coordinator, Error, Options};
 use schliff_wire::v1::{ListRequest, ServerRequest};
 use tonic::Code;
 
@@ -39,20 +40,10 @@ async fn a_standby_names_the_leader_and_takes_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_addresses_than_loopback_need_tls() {
-    use schliff_coordinator::{Coordinator, Error, Options};
     let stage = Stage::new();
     let options = Options {
         listen: "0.0.0.0:0".parse().expect("an address"),
-        url: None,
-        other_urls: Vec::new(),
-        journal: stage.journal().await,
-        sites: Vec::new(),
-        access: stage.access(),
-        runs: "/runs".into(),
-        tls: None,
-        is_plain_allowed: false,
-        limits: stage.limits,
-        version: "test".into(),
+        ..stage.options().await
     };
     let refused = Coordinator::start(options).await.err();
     assert!(matches!(refused, Some(Error::Plain { .. })), "{refused:?}");

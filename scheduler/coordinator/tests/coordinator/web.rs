@@ -21,7 +21,7 @@ async fn ask(handle: &Handle, line: &str, headers: &str) -> (u16, String) {
     (status.expect("a status"), answer)
 }
 
-pub async fn metrics(stage: &Stage, handle: &Handle) -> String {
+pub(crate) async fn metrics(stage: &Stage, handle: &Handle) -> String {
     let access = stage.access();
     let token = format!("Authorization: Bearer {}\r\n", access.token(Role::Viewer));
     let (status, text) = ask(handle, "GET /metrics", &token).await;

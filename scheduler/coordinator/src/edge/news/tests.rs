@@ -68,10 +68,10 @@ fn refused(bodies: Vec<Body>) -> &'static str {
 }
 
 #[test]
-fn what_was_taken_is_passed_over_and_beats_are_never_taken() {
+fn what_was_taken_is_passed_over() {
     let bodies = vec![step(12), step(13), line(3, "hello"), beat(3, 13)];
     let heard = heard(request(5, bodies), &known(), NOW).unwrap();
-    assert_eq!(heard.taken, 7);
+    assert_eq!(heard.taken, 8);
     assert_eq!(heard.points.len(), 1);
     assert_eq!((heard.points[0].step, heard.points[0].generation), (13, 3));
     assert_eq!((heard.lines.len(), heard.dropped), (1, 2));
@@ -85,10 +85,10 @@ fn what_was_taken_is_passed_over_and_beats_are_never_taken() {
 }
 
 #[test]
-fn beats_alone_take_nothing() {
-    let heard = heard(request(6, vec![beat(0, 13)]), &known(), NOW).unwrap();
-    assert_eq!(heard.taken, 5);
-    assert!(!heard.has_records());
+fn beats_are_heard_and_not_kept() {
+    let heard = heard(request(6, vec![beat(2, 13)]), &known(), NOW).unwrap();
+    assert_eq!((heard.taken, heard.has_records()), (6, false));
+    assert_eq!(heard.ranks[0].node, "n2");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn an_older_attempt_is_heard_for_its_lines() {
     let bodies = vec![step(13), line(0, "late"), beat(0, 13)];
     let heard = heard(request(6, bodies), &old, NOW).unwrap();
     assert_eq!((heard.points.len(), heard.ranks.len()), (0, 0));
-    assert_eq!((heard.lines.len(), heard.taken), (1, 7));
+    assert_eq!((heard.lines.len(), heard.taken), (1, 8));
 }
 
 #[test]
