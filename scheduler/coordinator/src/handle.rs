@@ -35,6 +35,8 @@ use crate::view::Look;
 pub(crate) use ask::step_point;
 pub(crate) use feed::Feed;
 
+/// Between two looks at who leads.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
 /// Changes that a reader may lag behind by.
 const CHANGES: usize = 1_024;
 
@@ -97,6 +99,15 @@ impl Handle {
     /// Whether it leads.
     pub fn is_leading(&self) -> bool {
         self.shared.leading.get().is_some()
+    }
+
+    /// Waits until it leads, or knows who does, or has ended: from then on it answers for good.
+    pub async fn settled(&self) {
+        let is_open = || self.shared.ended.borrow().is_none();
+        let is_standby = || ![String::new(), self.url().to_owned()].contains(&self.leader());
+        while is_open() && !self.is_leading() && !is_standby() {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Asks it to end; [`Self::ended`] tells when it has.
