@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use schliff_page::Change;
-use schliff_scheduler::State;
+use schliff_scheduler::{Explainer, State};
 use schliff_spec::cluster::Cost;
 use schliff_spec::id::ClusterName;
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
@@ -150,11 +150,13 @@ impl Handle {
 
     fn see<T>(&self, desk: &Desk, state: &State, see: impl FnOnce(Look<'_>) -> T) -> T {
         let memory = desk.memory.read().unwrap_or_else(PoisonError::into_inner);
+        let now = now();
         see(Look {
             state,
             memory: &memory,
             costs: &self.shared.costs,
-            now: now(),
+            now,
+            explainer: &Explainer::new(state, now),
         })
     }
 }
