@@ -22,7 +22,7 @@ FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
 .PHONY: help build quickstart test check bench bench-train bench-collective bench-checkpoint bench-precision
 .PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-cuda-kernels gpu-check check-features
-.PHONY: rust-tools python-tools model s3 quickstart-inputs
+.PHONY: sim sim-mutations rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,14 @@ check: rust-tools ## Check format, lints, licences, layers and house rules
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check licenses bans sources; \
 	 else echo "cargo-deny is not installed: licences are not checked"; fi
 	$(CARGO) test --release --locked -p schliff-tests --test layers --test tidy
+
+# 300 worlds in which whatever can go wrong does; a seed that finds something is printed.
+sim: rust-tools ## Simulate the scheduler with 300 seeds of faults
+	$(CARGO) build --release --locked -p schliff-sim
+	target/release/schliff-sim run --seeds 300
+
+sim-mutations: rust-tools ## Break the scheduler's rules one by one; the simulator must find each
+	scheduler/sim/mutations.sh
 
 bench-train: rust-tools reference-env ## Compare training with torch and PEFT; writes docs/benchmarks/train.md
 	@$(MAKE) -j2 build quickstart-inputs

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::desk::{Desk, Ended, end_of, json_file};
+use crate::desk::{Desk, Ended, end_of};
 use crate::running::{Running, signal};
 
 /// No state that a test waits for takes so long, even on a busy machine.
@@ -55,7 +55,9 @@ impl Serving {
         command.envs(self.env.iter().cloned()).stdout(Stdio::null());
         let mut process = Running::start(command);
         let line = process.wait_for(|line| line.contains("http://"));
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
         self.url = url.map(str::to_owned).unwrap_or_default();
         self.process = Some(process);
     }
@@ -78,7 +80,9 @@ impl Serving {
     #[track_caller]
     pub fn ended(&mut self) -> String {
         let process = self.process.take();
-        process.map(|process| process.end().said).unwrap_or_default()
+        process
+            .map(|process| process.end().said)
+            .unwrap_or_default()
     }
 
     /// Its process.
@@ -109,8 +113,10 @@ impl Serving {
     pub fn submit(&self, args: &[&str]) -> u64 {
         let mut all = vec!["submit", "--json"];
         all.extend(args);
-        let job = self.schliff(&all).json();
-        job["id"].as_u64().unwrap_or_else(|| panic!("no id: {job}"))
+        let submitted = self.schliff(&all).json();
+        submitted["job"]["id"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no id: {submitted}"))
     }
 
     /// A job as `schliff status --json` has it.
@@ -137,7 +143,11 @@ impl Serving {
     /// Waits for a job's end; gives its outcome.
     #[track_caller]
     pub fn outcome(&self, job: u64) -> String {
-        let done = |status: &Value| status["outcome"].as_str().is_some_and(|word| !word.is_empty());
+        let done = |status: &Value| {
+            status["outcome"]
+                .as_str()
+                .is_some_and(|word| !word.is_empty())
+        };
         let status = self.wait_for(job, done);
         status["outcome"].as_str().unwrap_or_default().to_owned()
     }
@@ -152,14 +162,22 @@ impl Serving {
         self.process.as_mut().is_none_or(Running::is_over)
     }
 
-    /// Processes of a job's allocation, as the cluster `local` notes them: the agent.
+    /// Agents that live, as the cluster `local` notes their births.
     pub fn agents(&self) -> Vec<u32> {
-        let folders = fs::read_dir(self.state().join("local")).into_iter().flatten().flatten();
-        let noted = folders.filter_map(|folder| {
-            let path = folder.path().join("pid.json");
-            path.exists().then(|| json_file(&path)["pid"].as_u64())?
-        });
-        noted.filter_map(|pid| u32::try_from(pid).ok()).collect()
+        let folders = fs::read_dir(self.state().join("local"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let births =
+            folders.filter_map(|folder| fs::read_to_string(folder.path().join("birth")).ok());
+        let pids = births.filter_map(|birth| birth.split_whitespace().next()?.parse().ok());
+        // A number may be used again by somebody else.
+        pids.filter(|pid| self.is_ours(*pid)).collect()
+    }
+
+    fn is_ours(&self, pid: u32) -> bool {
+        let args = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        args.contains(&self.state().display().to_string())
     }
 }
 
@@ -167,11 +185,7 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.kill();
         for agent in self.agents() {
-            // Only those that are ours still: a number may be used again.
-            let args = fs::read_to_string(format!("/proc/{agent}/cmdline")).unwrap_or_default();
-            if args.contains(&self.state().display().to_string()) {
-                signal("-KILL", agent);
-            }
+            signal("-KILL", agent);
         }
     }
 }

@@ -58,7 +58,7 @@ pub(crate) enum Verb {
     Run(RunArgs),
     /// Run one node's share of a job: one agent on each node, started by srun or a pod
     #[command(after_help = AGENT_EXAMPLES)]
-    Agent(AgentArgs),
+    Agent(Box<AgentArgs>),
     /// Validate a job file and print the plan, without training
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),

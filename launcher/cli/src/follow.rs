@@ -50,7 +50,7 @@ pub(crate) struct Follow<'a, A> {
 
 impl<A: Audience> Follow<'_, A> {
     /// The job's last view.
-    pub(crate) async fn to_the_end(
+    pub(crate) async fn until_end(
         &mut self,
         coordinator: &mut Coordinator,
     ) -> Result<JobView, CliError> {

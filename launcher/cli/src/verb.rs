@@ -32,7 +32,7 @@ use crate::outcome::Outcome;
 pub(crate) fn dispatch(verb: Verb) -> Outcome {
     match verb {
         Verb::Run(args) => run::run(args),
-        Verb::Agent(args) => agent::agent(args),
+        Verb::Agent(args) => agent::agent(&args),
         Verb::Check(args) => check::check(args),
         Verb::Data(args) => data::data(args),
         Verb::Eval(args) => eval::eval(args),

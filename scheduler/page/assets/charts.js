@@ -101,7 +101,7 @@ function chart(section, kind, steps) {
     ? [line(ink.raw, { width: 1 }), line(ink.loss), line(ink.eval, { dash: [2, 4], points: { show: true, size: 7, fill: ink.eval, stroke: ink.surface } })]
     : [line(ink.loss, { width: 1.5 })];
   if (kind === 'loss' && baseline != null) series.push(line(ink.base, { width: 1, dash: [6, 5] }));
-  const columns = () => (kind === 'loss' ? lossColumns(baseline, steps) : column({ lr: 'lr', speed: 'tokens_per_s' }[kind]));
+  const columns = () => (kind === 'loss' ? lossColumns(baseline, steps()) : column({ lr: 'lr', speed: 'tokens_per_s' }[kind]));
   const point = (plot) => {
     const at = plot.cursor.idx ?? plot.data[0].length - 1;
     const latest = (values) => values.slice(0, at + 1).findLast((value) => value != null);
@@ -112,7 +112,7 @@ function chart(section, kind, steps) {
   const options = {
     width: box.clientWidth, height, legend: { show: false }, padding: [10, 18, 0, 0],
     cursor: { sync: { key: 'steps' }, y: false, points: { size: 6 } },
-    scales: { x: { time: false, range: (_, low, high) => [Math.min(low ?? 0, 0), Math.max(high ?? 1, steps)] } },
+    scales: { x: { time: false, range: (_, low, high) => [Math.min(low ?? 0, 0), Math.max(high ?? 1, steps())] } },
     series: [{}, ...series], axes: axes(ink, kind === 'loss' ? plain : format), hooks: { setCursor: [point] },
   };
   if (kind === 'speed') options.scales.y = { range: (_, low, high) => [0, high * 1.1 || 1] };
@@ -130,7 +130,8 @@ function chart(section, kind, steps) {
 export async function bindCharts() {
   const section = document.querySelector('[data-charts]');
   if (!section || !globalThis.uPlot) return;
-  const steps = Number(section.dataset.steps) || 1;
+  // A job that had not begun when the page was made is told how long it is by its first step.
+  const steps = () => data.steps.at(-1)?.steps || Number(section.dataset.steps) || 1;
   const draw = () => {
     if (!data.steps.length && !data.evals.length) return;
     section.querySelector('[data-more-charts]').hidden = false;

@@ -161,9 +161,8 @@ impl Live {
         let Some(looked) = self.looked else {
             return true;
         };
-        match timeout(STALE, self.changed()).await {
-            Ok(false) => return false,
-            Ok(true) | Err(_) => {}
+        if let Ok(false) = timeout(STALE, self.changed()).await {
+            return false;
         }
         sleep_until(looked + PAUSE).await;
         // What has come meanwhile is seen by the look that follows.
@@ -208,6 +207,8 @@ impl Live {
             }
         };
         match &self.watched {
+            // A sweep trains and writes nothing itself.
+            Watched::Job { .. } if self.known.as_ref().is_some_and(|known| known.job.sweep) => {}
             Watched::Job { job, lines, .. } => {
                 let (job, lines) = (*job, lines.clone());
                 self.look_at_points(job).await?;

@@ -34,7 +34,11 @@ fn dies_at(fault: &str, bytes: &mut Vec<u8>) -> bool {
     assert_eq!(end.code, Some(0), "{fault}: {}", end.said);
     assert_eq!(adapter(&serving.desk, "out"), *bytes, "{fault}");
     let jobs = serving.schliff(&["list", "--json"]).json();
-    assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(1), "{fault}: submitted once");
+    assert_eq!(
+        jobs["jobs"].as_array().map(Vec::len),
+        Some(1),
+        "{fault}: submitted once"
+    );
     let job = serving.status(1);
     let attempts = job["attempts"].as_array().map(Vec::len);
     assert_eq!(attempts, Some(1), "{fault}: started once: {job:#}");
@@ -44,7 +48,8 @@ fn dies_at(fault: &str, bytes: &mut Vec<u8>) -> bool {
 #[track_caller]
 fn walk(when: &str) {
     let mut bytes = Vec::new();
-    let first_without = (1..MOST_WRITES).find(|write| !dies_at(&format!("{when}:{write}"), &mut bytes));
+    let first_without =
+        (1..MOST_WRITES).find(|write| !dies_at(&format!("{when}:{write}"), &mut bytes));
     let writes = first_without.expect("so many writes cannot be") - 1;
     assert!(writes > 5, "only {writes} writes: the search itself works");
 }

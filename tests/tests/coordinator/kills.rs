@@ -14,7 +14,9 @@ fn step(status: &Value) -> u64 {
 fn committed(status: &Value) -> u64 {
     let of = |attempt: &Value| attempt["committed"].as_u64();
     let attempts = status["attempts"].as_array();
-    attempts.and_then(|all| all.iter().rev().find_map(of)).unwrap_or(0)
+    attempts
+        .and_then(|all| all.iter().rev().find_map(of))
+        .unwrap_or(0)
 }
 
 #[test]
@@ -31,8 +33,16 @@ fn a_killed_coordinator_goes_on_with_the_running_job() {
     assert_eq!(serving.outcome(job), "succeeded");
     assert_eq!(adapter(&serving.desk, "out"), plain);
     let status = serving.status(job);
-    assert_eq!(status["attempts"].as_array().map(Vec::len), Some(1), "{status:#}");
-    assert_eq!(step(&status), STEPS as u64, "what was told meanwhile arrived");
+    assert_eq!(
+        status["attempts"].as_array().map(Vec::len),
+        Some(1),
+        "{status:#}"
+    );
+    assert_eq!(
+        step(&status),
+        STEPS as u64,
+        "what was told meanwhile arrived"
+    );
 }
 
 #[test]
@@ -65,8 +75,15 @@ fn a_killed_agent_is_followed_by_the_next_attempt() {
     assert_eq!(serving.outcome(job), "succeeded");
     assert_eq!(adapter(&serving.desk, "out"), plain);
     let status = serving.status(job);
-    assert_eq!(status["attempts"].as_array().map(Vec::len), Some(2), "{status:#}");
-    assert!(status["attempts"][1]["resumed_from"].as_u64() >= Some(5), "{status:#}");
+    assert_eq!(
+        status["attempts"].as_array().map(Vec::len),
+        Some(2),
+        "{status:#}"
+    );
+    assert!(
+        status["attempts"][1]["resumed_from"].as_u64() >= Some(5),
+        "{status:#}"
+    );
 }
 
 #[test]
@@ -74,7 +91,12 @@ fn a_killed_rank_is_started_again_within_the_attempt() {
     let desk = tiny_desk(STEPS);
     let plain = train(&desk, "2");
     let serving = Serving::start(desk);
-    let ranks = ["--set", "resources.nodes=1", "--set", "resources.gpus_per_node=0"];
+    let ranks = [
+        "--set",
+        "resources.nodes=1",
+        "--set",
+        "resources.gpus_per_node=0",
+    ];
     let mut args = vec!["job.toml", "--out", "out"];
     args.extend(ranks);
     let job = serving.submit(&args);
@@ -85,7 +107,11 @@ fn a_killed_rank_is_started_again_within_the_attempt() {
     assert_eq!(serving.outcome(job), "succeeded");
     assert_eq!(adapter(&serving.desk, "out"), plain);
     let status = serving.status(job);
-    assert_eq!(status["attempts"].as_array().map(Vec::len), Some(1), "{status:#}");
+    assert_eq!(
+        status["attempts"].as_array().map(Vec::len),
+        Some(1),
+        "{status:#}"
+    );
 }
 
 #[test]
@@ -98,7 +124,9 @@ fn a_cancelled_job_keeps_a_checkpoint_and_a_retry_goes_on_from_it() {
     let ended = serving.schliff(&["cancel", &job.to_string(), "--why", "a look"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(serving.outcome(job), "cancelled");
-    let retried = serving.schliff(&["retry", "--json", &job.to_string()]).json();
+    let retried = serving
+        .schliff(&["retry", "--json", &job.to_string()])
+        .json();
     let next = retried["id"].as_u64().expect("a job");
     assert_eq!(retried["retry_of"], job);
     assert_eq!(serving.outcome(next), "succeeded");

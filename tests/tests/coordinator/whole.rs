@@ -34,7 +34,12 @@ fn a_failed_job_says_why_and_gives_its_exit_code() {
         "--wait",
     ]);
     let job = serving.status(1);
-    assert_eq!(ended.code.map(i64::from), job["exit_code"].as_i64(), "{job:#}\n{}", ended.stderr);
+    assert_eq!(
+        ended.code.map(i64::from),
+        job["exit_code"].as_i64(),
+        "{job:#}\n{}",
+        ended.stderr
+    );
     assert_ne!(ended.code, Some(0), "{job:#}");
     assert_eq!(job["outcome"], "failed", "{job:#}");
 }
@@ -49,5 +54,9 @@ fn a_sweep_becomes_a_job_a_trial_and_ends_with_them() {
     let job = serving.submit(&["sweep.toml", "--out", "out"]);
     assert_eq!(serving.outcome(job), "succeeded");
     let status = serving.status(job);
-    assert_eq!(status["children"].as_array().map(Vec::len), Some(2), "{status:#}");
+    assert_eq!(
+        status["children"].as_array().map(Vec::len),
+        Some(2),
+        "{status:#}"
+    );
 }

@@ -37,8 +37,7 @@ pub(super) struct Courier {
     pace: Pace,
     clock: Instant,
     client: Option<AgentsClient<Channel>>,
-    /// The answer to the batch under way, and the sequence of its first news.
-    under_way: Option<(u64, Receiver<Result<ReportReply, Status>>)>,
+    under_way: Option<UnderWay>,
     /// Most news of a batch; fewer after one was refused.
     most: usize,
     beaten_ms: Option<u64>,
@@ -47,6 +46,13 @@ pub(super) struct Courier {
     /// Nothing is sent any more.
     is_mute: bool,
     end_ms: Option<u64>,
+}
+
+/// A batch under way: the sequence of its first news, how many they are, and the answer to come.
+struct UnderWay {
+    first: u64,
+    news: usize,
+    answer: Receiver<Result<ReportReply, Status>>,
 }
 
 impl Courier {
@@ -146,13 +152,13 @@ impl Courier {
 
     /// Hears the answer to the batch under way, if it is there.
     fn hear(&mut self) {
-        let Some((first, mut answer)) = self.under_way.take() else {
+        let Some(mut batch) = self.under_way.take() else {
             return;
         };
-        match answer.try_recv() {
-            Err(TryRecvError::Empty) => self.under_way = Some((first, answer)),
-            Ok(Ok(reply)) => self.answered(first, &reply),
-            Ok(Err(status)) => self.failed(&status),
+        match batch.answer.try_recv() {
+            Err(TryRecvError::Empty) => self.under_way = Some(batch),
+            Ok(Ok(reply)) => self.answered(batch.first, &reply),
+            Ok(Err(status)) => self.failed(batch.news, &status),
             Err(TryRecvError::Closed) => self.pace.failed(self.now_ms()),
         }
     }
@@ -167,7 +173,10 @@ impl Courier {
             // A disk that refuses is met again by the next write.
             let _ = match answer {
                 Answer::CountOn => spool.rewrite(&self.ledger),
-                Answer::Taken | Answer::Nothing => Ok(spool.taken(self.ledger.taken())),
+                Answer::Taken | Answer::Nothing => {
+                    spool.taken(self.ledger.taken());
+                    Ok(())
+                }
             };
         }
         match answer {
@@ -189,7 +198,7 @@ impl Courier {
         }
     }
 
-    fn failed(&mut self, status: &Status) {
+    fn failed(&mut self, news: usize, status: &Status) {
         let now_ms = self.now_ms();
         let url = self.options.coordinators.current().uri().to_string();
         self.client = None;
@@ -209,8 +218,8 @@ impl Courier {
                 self.options.coordinators.turn_to(&leader);
                 self.pace.failed(now_ms);
             }
-            Failure::Refused if self.most > 1 => {
-                self.most = (self.most / 2).max(1);
+            Failure::Refused if news > 1 => {
+                self.most = news / 2;
                 self.pace.answered(0, now_ms);
             }
             Failure::Refused if self.ledger.blank_oldest() => {
@@ -250,6 +259,7 @@ impl Courier {
         let Some(batch) = self.ledger.batch(self.most, beats) else {
             return;
         };
+        let (first, news) = (batch.first, batch.news.len());
         let mut request = Request::new(ReportRequest {
             protocol: PROTOCOL,
             job: self.options.key.job.0,
@@ -270,7 +280,11 @@ impl Courier {
             let _ = answer.send(reply.map(tonic::Response::into_inner));
             desk.bell.notify_one();
         });
-        self.under_way = Some((batch.first, answered));
+        self.under_way = Some(UnderWay {
+            first,
+            news,
+            answer: answered,
+        });
         self.pace.sent(now_ms);
     }
 

@@ -70,11 +70,10 @@ impl Culprit {
                 }
             }
             // A rank that stopped as asked is no culprit.
-            Outcome::Failed { exit, .. }
-                if matches!(exit, ExitCode::MoreToDo | ExitCode::Interrupted) =>
-            {
-                Self::default()
-            }
+            Outcome::Failed {
+                exit: ExitCode::MoreToDo | ExitCode::Interrupted,
+                ..
+            } => Self::default(),
             Outcome::Failed { rank, .. } => Self {
                 rank: Some(*rank as u32),
                 ..Self::default()

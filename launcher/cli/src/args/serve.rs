@@ -17,13 +17,28 @@ pub(crate) struct ServeArgs {
     #[arg(long = "other", value_name = "URL", help_heading = "Network")]
     pub(crate) others: Vec<String>,
     /// Certificate chain, PEM
-    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "Network")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        help_heading = "Network"
+    )]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Private key of the certificate, PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "Network")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        help_heading = "Network"
+    )]
     pub(crate) tls_key: Option<PathBuf>,
     /// What agents are to trust, PEM [default: what their system trusts]
-    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "Network")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        help_heading = "Network"
+    )]
     pub(crate) tls_ca: Option<PathBuf>,
     /// Listen on other addresses than loopback without TLS: tokens can be read on the way
     #[arg(long, conflicts_with = "tls_cert", help_heading = "Network")]
@@ -35,7 +50,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", help_heading = "State")]
     pub(crate) journal: Option<String>,
     /// File with the journal's URL, for one with a password
-    #[arg(long, value_name = "FILE", conflicts_with = "journal", help_heading = "State")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "journal",
+        help_heading = "State"
+    )]
     pub(crate) journal_file: Option<PathBuf>,
     /// Cluster profile; may be repeated [default: this machine, as the cluster `local`]
     #[arg(long = "cluster", value_name = "FILE", help_heading = "Clusters")]

@@ -143,7 +143,10 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
             Some(status) => status.message().to_owned(),
             None => error.to_string(),
         };
-        let is_new = !said.is_empty() && !words.iter().any(|before| before.contains(&said));
+        // tonic's wrapper has nothing to say of its own.
+        let is_new = !said.is_empty()
+            && said != "transport error"
+            && !words.iter().any(|before| before.contains(&said));
         words.extend(is_new.then_some(said));
         next = error.source();
     }

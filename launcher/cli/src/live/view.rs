@@ -16,8 +16,8 @@ use crate::{figures, plain};
 
 /// A screen that is smaller shows the list alone.
 const ROWS_FOR_DETAIL: u16 = 16;
-/// Columns of the table's cells, the name's and the reason's aside.
-const WIDTHS: [u16; 8] = [5, 18, 11, 11, 7, 8, 8, 0];
+/// The cells of [`jobs::row`] that are shown, and their columns; the reason takes the rest.
+const CELLS: [(usize, u16); 7] = [(0, 5), (1, 16), (2, 10), (3, 9), (4, 7), (5, 7), (7, 0)];
 const KEYS: [(&str, &str); 7] = [
     ("j k", "choose the next, the one before; arrows do, too"),
     ("g G", "choose the first, the last"),
@@ -80,19 +80,21 @@ fn footer(model: &Model) -> Line<'static> {
 }
 
 fn draw_jobs(frame: &mut Frame<'_>, area: Rect, model: &Model) {
-    let heads = Row::new(jobs::HEADS.map(Cell::from)).style(dim());
+    let heads = CELLS.map(|(cell, _)| Cell::from(jobs::HEADS[cell]));
     let rows = model.jobs.iter().map(|job| {
-        let mut cells = jobs::row(job, model.now_ms).map(Cell::from);
-        let state = jobs::row(job, model.now_ms)[2].clone();
-        cells[2] = Cell::from(Span::styled(state, of_phase(model, job)));
+        let row = jobs::row(job, model.now_ms);
+        let cells = CELLS.map(|(cell, _)| match cell {
+            2 => Cell::from(Span::styled(row[cell].clone(), of_phase(model, job))),
+            cell => Cell::from(row[cell].clone()),
+        });
         Row::new(cells)
     });
-    let widths = WIDTHS.map(|width| match width {
+    let widths = CELLS.map(|(_, width)| match width {
         0 => Constraint::Min(8),
         width => Constraint::Length(width),
     });
     let table = Table::new(rows, widths)
-        .header(heads)
+        .header(Row::new(heads).style(dim()))
         .column_spacing(1)
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
     let mut state = TableState::default().with_selected(model.place());

@@ -34,9 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const STOP_BEFORE: Duration = Duration::from_secs(30);
 const STOP_BEFORE_PART: u32 = 20;
 
-pub(crate) fn agent(args: AgentArgs) -> Outcome {
+pub(crate) fn agent(args: &AgentArgs) -> Outcome {
     let exit_file = args.report.exit_file.clone().map(ExitFile::new);
-    let outcome = reported(&args);
+    let outcome = reported(args);
     let exit = outcome
         .as_ref()
         .map_or_else(|error| error.exit, |exit| *exit);

@@ -23,7 +23,7 @@ pub(crate) fn help(args: HelpArgs) -> Outcome {
 
 /// As `schliff --help`.
 fn overview() -> String {
-    Args::command().render_long_help().to_string()
+    Args::command().render_help().to_string()
 }
 
 /// As `schliff VERB --help`.
@@ -31,7 +31,7 @@ fn of_verb(topic: &str) -> Option<String> {
     let mut command = Args::command();
     command.build();
     let verb = command.find_subcommand_mut(topic)?;
-    Some(verb.render_long_help().to_string())
+    Some(verb.render_help().to_string())
 }
 
 fn of_error(topic: &str) -> Result<String, CliError> {

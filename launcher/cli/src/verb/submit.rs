@@ -135,7 +135,7 @@ async fn wait(coordinator: &mut Coordinator, view: &JobView, args: &SubmitArgs) 
         logs: args.follow,
         audience: &mut watching,
     };
-    let ended = interrupt::unless(follow.to_the_end(coordinator)).await;
+    let ended = interrupt::unless(follow.until_end(coordinator)).await;
     watching.clear();
     let Some(ended) = ended else {
         return Err(interrupt::leaves_running(&[view.id]));

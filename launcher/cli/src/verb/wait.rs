@@ -35,7 +35,7 @@ async fn each(coordinator: &mut Coordinator, args: &WaitArgs, quiet: &mut Quiet)
             logs: false,
             audience: quiet,
         };
-        let view = follow.to_the_end(coordinator).await?;
+        let view = follow.until_end(coordinator).await?;
         match args.output.json {
             true => terminal::json_line(&json::of(&view)?)?,
             false => terminal::data(&format!("{}\n", status::line(&view)))?,

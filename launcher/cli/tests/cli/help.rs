@@ -26,6 +26,21 @@ fn every_verb() {
         "config",
         "checkpoints",
         "doctor",
+        "submit",
+        "list",
+        "status",
+        "logs",
+        "cancel",
+        "explain",
+        "wait",
+        "retry",
+        "export",
+        "clusters",
+        "nodes",
+        "top",
+        "completion",
+        "man",
+        "help",
     ] {
         insta::assert_snapshot!(verb, help_of(&[verb, "--help"]));
     }

@@ -1,12 +1,20 @@
 //! `schliff` as a process, with a scripted stand-in for the trainer.
 
 mod agents;
+mod changing;
 mod checkpoints;
 mod doctor;
+mod documents;
+mod export;
+mod fake;
 mod group;
 mod help;
+mod looking;
 mod plumbing;
 mod reporting;
+mod searches;
 mod signals;
 mod stage;
+mod submitting;
 mod verbs;
+mod waiting;

@@ -126,6 +126,20 @@ impl Running {
         }
     }
 
+    /// Waits until something has come about, or it has ended.
+    pub(crate) fn wait_until(&mut self, is_so: impl Fn() -> bool) {
+        let give_up = std::time::Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(std::time::Instant::now() < give_up, "{:#?}", self.heard);
+            // Its words are the clock: they come, or a moment passes.
+            match self.words.recv_timeout(Duration::from_millis(20)) {
+                Ok(line) => self.heard.push(line),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => assert!(is_so(), "{:#?}", self.heard),
+            }
+        }
+    }
+
     /// Signals the whole group, as the terminal's Ctrl-C does.
     pub(crate) fn signal_group(&self, signal: Signal) {
         kill_process_group(Pid::from_child(&self.child), signal).expect("schliff still runs");
@@ -149,12 +163,9 @@ impl Running {
             }
         }
         let mut stdout = String::new();
-        self.child
-            .stdout
-            .take()
-            .expect("a pipe")
-            .read_to_string(&mut stdout)
-            .expect("UTF-8");
+        if let Some(mut pipe) = self.child.stdout.take() {
+            pipe.read_to_string(&mut stdout).expect("UTF-8");
+        }
         let code = self.child.wait().expect("an exit status").code();
         Ended {
             code,

@@ -60,7 +60,9 @@ impl Caller {
             ..SubmitRequest::default()
         });
         let begin = Instant::now();
-        let reply = JobsClient::new(self.channel.clone()).submit(request).await?;
+        let reply = JobsClient::new(self.channel.clone())
+            .submit(request)
+            .await?;
         let took = begin.elapsed();
         Ok((reply.into_inner().job.map_or(0, |job| job.id), took))
     }
@@ -68,7 +70,9 @@ impl Caller {
     pub(crate) async fn explain(&self, job: u64) -> Result<Duration, Status> {
         let request = self.request(JobRequest { job });
         let begin = Instant::now();
-        JobsClient::new(self.channel.clone()).explain(request).await?;
+        JobsClient::new(self.channel.clone())
+            .explain(request)
+            .await?;
         Ok(begin.elapsed())
     }
 

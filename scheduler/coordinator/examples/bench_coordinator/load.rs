@@ -46,9 +46,9 @@ pub(crate) async fn run(load: &Load, world: &FolderWorld) -> Result<Value, Bench
     let journal_before = folder_bytes(load);
     let (begin, cpu_before) = (Instant::now(), cpu_s(load.pid));
     let users = use_it(load, &caller, until).await?;
-    let cpu = cpu_s(load.pid).zip(cpu_before).map(|(after, before)| {
-        (after - before) / begin.elapsed().as_secs_f64()
-    });
+    let cpu = cpu_s(load.pid)
+        .zip(cpu_before)
+        .map(|(after, before)| (after - before) / begin.elapsed().as_secs_f64());
     while agents.join_next().await.is_some() {}
     let grown = folder_bytes(load).saturating_sub(journal_before);
     let job_hours = load.running as f64 * load.seconds as f64 / 3_600.0;
@@ -151,7 +151,10 @@ fn now_ms() -> i64 {
 
 /// Bytes of the journal's files.
 fn folder_bytes(load: &Load) -> u64 {
-    let entries = std::fs::read_dir(&load.state).into_iter().flatten().flatten();
+    let entries = std::fs::read_dir(&load.state)
+        .into_iter()
+        .flatten()
+        .flatten();
     let journal = entries.filter(|e| e.file_name().to_string_lossy().starts_with("journal"));
     journal.filter_map(|e| Some(e.metadata().ok()?.len())).sum()
 }

@@ -11,7 +11,11 @@ use schliff_coordinator::{Access, Coordinator, Limits, Options, Rate, Site};
 
 use crate::BenchError;
 
-pub(crate) async fn run(state: &Path, journal: &JournalUrl, world: FolderOptions) -> Result<(), BenchError> {
+pub(crate) async fn run(
+    state: &Path,
+    journal: &JournalUrl,
+    world: FolderOptions,
+) -> Result<(), BenchError> {
     // The benchmark is one user who asks for as much as it can.
     let unlimited = Rate {
         per_second: 1e6,

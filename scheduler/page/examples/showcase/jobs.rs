@@ -2,28 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use schliff_wire::v1::{
-    AttemptView, CheckpointView, Cost, Dependency, JobView, Phase, Progress, RankView, Reason,
-};
+use schliff_wire::v1::{AttemptView, Cost, Dependency, JobView, Phase, Progress, Reason};
 
 use crate::curves::loss;
+use crate::moving;
 
 /// The job that moves.
 pub(crate) const RUNNING: u64 = 47;
-const MINUTE_MS: i64 = 60_000;
-const STEPS: u64 = 2000;
-/// A step of the job that moves.
-const STEP_MS: i64 = 400;
+pub(crate) const MINUTE_MS: i64 = 60_000;
+pub(crate) const STEPS: u64 = 2000;
 
 /// One of everything.
 pub(crate) fn all(now: i64, begun: i64) -> BTreeMap<u64, JobView> {
     let mut jobs = vec![
-        running(now, begun),
+        moving::running(now, begun),
         other(
             41,
-            "home-automation-intents",
-            "lin",
-            "local",
+            ["home-automation-intents", "lin", "local"],
             Phase::Running,
             now,
         ),
@@ -57,16 +52,16 @@ pub(crate) fn crowd(now: i64) -> impl Iterator<Item = JobView> {
             Phase::Queued
         };
         let name = format!("trial-of-{}", id % 97);
-        other(id, &name, "ada", "juwels-booster", phase, now)
+        other(id, [&name, "ada", "juwels-booster"], phase, now)
     })
 }
 
-fn reason(code: &str, text: &str, hint: &str) -> Option<Reason> {
+pub(crate) fn reason(code: &str, text: &str, hint: &str) -> Option<Reason> {
     let (code, text, hint) = (code.into(), text.into(), hint.into());
     Some(Reason { code, text, hint })
 }
 
-fn job(id: u64, name: &str, owner: &str, phase: Phase, submitted_ms: i64) -> JobView {
+pub(crate) fn job(id: u64, name: &str, owner: &str, phase: Phase, submitted_ms: i64) -> JobView {
     JobView {
         id,
         name: name.into(),
@@ -84,119 +79,9 @@ fn job(id: u64, name: &str, owner: &str, phase: Phase, submitted_ms: i64) -> Job
     }
 }
 
-fn running(now: i64, begun: i64) -> JobView {
-    let step = (1180 + ((now - begun) / STEP_MS).max(0) as u64) % STEPS;
-    let nodes = |from: u32, to: u32| (from..=to).map(|at| format!("jwb{at:04}")).collect();
-    let attempt = |generation: u64, ago: [i64; 4], end: Option<Reason>, steps: [u64; 2]| {
-        let at = |minutes: i64| {
-            if minutes < 0 {
-                0
-            } else {
-                now - minutes * MINUTE_MS
-            }
-        };
-        AttemptView {
-            generation,
-            cluster: "juwels-booster".into(),
-            allocation: format!("{}", 10_441_200 + generation * 37),
-            nodes: nodes(11 + generation as u32, 14 + generation as u32),
-            ranks: 16,
-            planned_ms: at(ago[0]),
-            granted_ms: at(ago[1]),
-            running_ms: at(ago[2]),
-            ended_ms: at(ago[3]),
-            ending: end,
-            resumed_from: (steps[0] > 0).then_some(steps[0]),
-            committed: (steps[1] > 0).then_some(steps[1]),
-        }
-    };
-    JobView {
-        cluster: "juwels-booster".into(),
-        reason: reason("training", "trains", ""),
-        started_ms: now - 142 * MINUTE_MS,
-        progress: Some(Progress {
-            step,
-            steps: STEPS,
-            loss: Some(loss(step)),
-            eval_loss: Some(loss(step / 100 * 100) * 0.97),
-            baseline_loss: Some(3.02),
-            tokens_per_s: Some(81_400.0 + (step % 37) as f64 * 90.0),
-            remaining_ms: (STEPS - step) as i64 * STEP_MS,
-        }),
-        cost: Some(Cost {
-            gpu_hours: 34.2,
-            core_hours: 410.0,
-            eur: Some(71.8),
-            kwh: Some(14.9),
-            gco2: Some(5_210.0),
-            budget_gpu_hours: Some(60.0),
-            ..Cost::default()
-        }),
-        nodes: 4,
-        ranks: 16,
-        attempts: vec![
-            attempt(
-                1,
-                [170, 148, 142, 82],
-                reason("more-to-do", "wall time over, all committed", ""),
-                [0, 560],
-            ),
-            attempt(
-                2,
-                [82, 70, 66, 41],
-                reason(
-                    "nodes-lost",
-                    "jwb0018 was lost",
-                    "its failures are counted against it",
-                ),
-                [560, 820],
-            ),
-            attempt(3, [40, 29, 26, -1], None, [820, step / 100 * 100]),
-        ],
-        rank_views: ranks(step, now),
-        checkpoints: (1..=step / 100)
-            .map(|at| CheckpointView {
-                step: at * 100,
-                at_ms: now - (step - at * 100) as i64 * STEP_MS,
-                bytes: 39_845_888,
-                generation: if at < 6 {
-                    1
-                } else if at < 9 {
-                    2
-                } else {
-                    3
-                },
-            })
-            .collect(),
-        ..job(
-            RUNNING,
-            "service-desk-de",
-            "ada",
-            Phase::Running,
-            now - 171 * MINUTE_MS,
-        )
-    }
-}
-
-fn ranks(step: u64, now: i64) -> Vec<RankView> {
-    let rank = |rank: u32| RankView {
-        rank,
-        node: format!("jwb{:04}", 14 + rank / 4),
-        step,
-        doing: if rank == 11 { "backward" } else { "all-reduce" }.into(),
-        doing_for_ms: 90,
-        heard_ms: now - 800,
-        step_ms: Some(if rank == 11 {
-            388.0
-        } else {
-            268.0 + f64::from(rank * 7 % 23)
-        }),
-    };
-    (0..16).map(rank).collect()
-}
-
-/// A job that trains or has trained, with nothing special.
-fn other(id: u64, name: &str, owner: &str, cluster: &str, phase: Phase, now: i64) -> JobView {
+/// A job with nothing special, by its name, owner and cluster.
+fn other(id: u64, names: [&str; 3], phase: Phase, now: i64) -> JobView {
+    let [name, owner, cluster] = names;
     let trains = phase == Phase::Running;
     let step = 60 + id * 7 % 400;
     let progress = Progress {

@@ -4,6 +4,7 @@
 
 mod curves;
 mod jobs;
+mod moving;
 mod world;
 
 use std::sync::Arc;

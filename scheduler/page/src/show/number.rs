@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn losses_keep_what_matters() {
         let shown = [0.0, 0.012_345, 1.234_56, 12.345_6, 1234.5, f64::NAN].map(loss);
-        assert_eq!(shown.join("|"), "0.000|0.01234|1.235|12.35|1234|NaN");
+        assert_eq!(shown.join("|"), "0.000|0.01235|1.235|12.35|1234|NaN");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(crate) struct CancelPage {
     name: String,
     look: Look,
     is_sweep: bool,
+    has_begun: bool,
     /// It stops already: only the hard way is left.
     is_stopping: bool,
 }
@@ -28,6 +29,7 @@ impl CancelPage {
             name: job.name.clone(),
             look: Look::of(job),
             is_sweep: job.sweep,
+            has_begun: job.started_ms > 0,
             is_stopping: job.stopping,
         }
     }

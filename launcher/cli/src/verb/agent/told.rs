@@ -33,6 +33,7 @@ pub(super) fn reporter(
     let out = plan.map(|plan| plan.run.out.clone()).or(args.out.clone());
     let node = plan.map(|plan| plan.place.node).or(args.place.node);
     let nodes = plan.map(|plan| plan.run.nodes).or(args.place.nodes);
+    let of_flags = || nodes.unwrap_or(1) * args.place.ranks_per_node.unwrap_or(1);
     let options = Options {
         coordinators: coordinators(&args.report)?,
         token: token(&args.report)?,
@@ -40,7 +41,7 @@ pub(super) fn reporter(
         node: node.unwrap_or(0) as u32,
         node_name: node_name(),
         nodes: nodes.unwrap_or(1) as u32,
-        ranks: plan.map_or(0, |plan| plan.run.ranks) as u32,
+        ranks: plan.map_or_else(of_flags, |plan| plan.run.ranks) as u32,
         spool: out.map(|out| out.join(SPOOL)),
         patience: PATIENCE,
     };

@@ -1,0 +1,81 @@
+//! `schliff export`, and that what it writes runs.
+
+use std::process::Command;
+
+use schliff_wire::v1::Phase;
+
+use crate::fake::Fake;
+use crate::stage::{JobFolder, end_of, schliff};
+
+#[test]
+fn a_script_runs_the_job_by_schliff_alone() {
+    let folder = JobFolder::with("");
+    let script = folder.play(
+        &[
+            "export",
+            "job.toml",
+            "--set",
+            "training.lr=1e-3",
+            "--out",
+            "its result",
+        ],
+        "",
+    );
+    assert_eq!(script.code, Some(0), "{}", script.stderr);
+    let here = folder.path("").display().to_string();
+    insta::assert_snapshot!(script.stdout.replace(here.trim_end_matches('/'), "/HERE"));
+    std::fs::write(folder.path("job.sh"), &script.stdout).expect("written");
+    // The environment in which `schliff` finds its stand-in for the trainer.
+    let scene = r#"say "{\"event\":\"done\",\"result\":{\"request\":$request}}""#;
+    let mut command = Command::new("sh");
+    command
+        .args(["job.sh", "--json"])
+        .env("SCHLIFF", env!("CARGO_BIN_EXE_schliff"));
+    for (name, value) in schliff(&[], scene).get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    command.env_remove("OUT").current_dir(folder.path(""));
+    let ended = end_of(command);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let result: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let request = &result["request"];
+    assert_eq!(
+        (&request["verb"], &request["out"]),
+        (&"run".into(), &"its result".into())
+    );
+    assert_eq!(request["job"]["training"]["lr"], 1e-3);
+}
+
+#[test]
+fn a_submitted_job_is_exported_by_its_number() {
+    let (fake, folder) = (Fake::start(), JobFolder::with(""));
+    let toml = folder.play(&["submit", "job.toml", "--dry-run"], "").stdout;
+    fake.change(|scene| {
+        scene.add("desk", Phase::Running);
+        scene.jobs.get_mut(&1).expect("a job").job_toml = toml.clone();
+        scene.add("search", Phase::Running);
+        scene.jobs.get_mut(&2).expect("a job").sweep = true;
+    });
+    let script = fake.play(&["export", "1"]);
+    assert_eq!(script.code, Some(0), "{}", script.stderr);
+    assert!(
+        script
+            .stdout
+            .contains(&format!("<<'_END_OF_JOB'\n{toml}_END_OF_JOB\n")),
+        "{}",
+        script.stdout
+    );
+    let search = fake.play(&["export", "2"]);
+    assert_eq!((search.code, search.stdout.as_str()), (Some(2), ""));
+    assert!(
+        search.stderr.contains("hint: 'schliff list --sweep 2'"),
+        "{}",
+        search.stderr
+    );
+    assert_eq!(
+        fake.play(&["export", "1", "--set", "training.lr=1"]).code,
+        Some(2)
+    );
+}
