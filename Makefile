@@ -20,7 +20,8 @@ FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
-.PHONY: help build quickstart test check bench bench-train bench-collective bench-checkpoint bench-precision
+.PHONY: help build quickstart test check sim sim-mutations
+.PHONY: bench bench-train bench-collective bench-checkpoint bench-precision bench-coordinator
 .PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-cuda-kernels gpu-check check-features
 .PHONY: sim sim-mutations rust-tools python-tools model s3 quickstart-inputs
 
@@ -71,7 +72,7 @@ check: rust-tools ## Check format, lints, licences, layers and house rules
 
 # 300 worlds in which whatever can go wrong does; a seed that finds something is printed.
 sim: rust-tools ## Simulate the scheduler with 300 seeds of faults
-	$(CARGO) build --release --locked -p schliff-sim
+	$(CARGO) build --release --locked --workspace --bin schliff-sim
 	target/release/schliff-sim run --seeds 300
 
 sim-mutations: rust-tools ## Break the scheduler's rules one by one; the simulator must find each
@@ -94,6 +95,10 @@ bench-checkpoint: rust-tools reference-env ## Compare checkpoints and recovery w
 bench-precision: rust-tools python-tools ## The quickstart in each number format; writes docs/benchmarks/precision.md
 	@$(MAKE) -j2 build quickstart-inputs
 	$(PYTHON) reference/bench_precision.py
+
+bench-coordinator: rust-tools python-tools ## The coordinator with 11,000 jobs and 8,000 ranks; writes docs/benchmarks/coordinator.md
+	$(CARGO) build --release --locked --workspace --bin schliff --example bench_coordinator --example bench_brain
+	$(PYTHON) reference/bench_coordinator.py
 
 bench: bench-train ## The same as bench-train
 
