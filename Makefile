@@ -21,7 +21,7 @@ FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
 .PHONY: help build quickstart test check bench bench-train bench-collective bench-checkpoint bench-precision
-.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-gpu-software test-cuda-kernels gpu-check check-features
+.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-cuda-kernels gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
@@ -58,6 +58,9 @@ test-mpi: build ## Test ranks under mpirun with a real MPI library
 test-nccl: rust-tools python-tools ## Test the feature nccl with NVIDIA's real library (201 MB to fetch)
 	SCHLIFF_TEST_NCCL="$$($(FETCH_NCCL))" \
 	  $(CARGO) test --release --locked -p schliff-collective --features nccl --lib --test nccl
+
+test-postgres: rust-tools ## Test the journal on Postgres, on a server of its own
+	reference/postgres.sh with $(CARGO) test --release --locked --workspace --test journal
 
 check: rust-tools ## Check format, lints, licences, layers and house rules
 	$(CARGO) fmt --all --check

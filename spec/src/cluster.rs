@@ -31,6 +31,18 @@ pub struct ClusterProfile {
     pub cost: Cost,
 }
 
+impl ClusterProfile {
+    /// This machine, called `local`, as it is found.
+    pub fn local() -> Self {
+        Self {
+            name: ClusterName::local(),
+            backend: Backend::Local(Local::default()),
+            limits: Limits::default(),
+            cost: Cost::default(),
+        }
+    }
+}
+
 /// What starts jobs on a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

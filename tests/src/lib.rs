@@ -3,6 +3,7 @@
 pub mod desk;
 pub mod ranks;
 pub mod running;
+pub mod serving;
 pub mod weed;
 
 use std::path::{Path, PathBuf};

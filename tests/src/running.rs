@@ -88,33 +88,19 @@ impl Running {
 
     /// Numbers of the processes that train for it, the oldest first.
     pub fn trainers(&self) -> Vec<u32> {
-        let named = |pid: &u32| {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
-            name.is_ok_and(|name| name.trim_end() == TRAINER)
-        };
-        let mut trainers: Vec<u32> = self.descendants().into_iter().filter(named).collect();
-        trainers.sort_unstable();
-        trainers
+        trainers_below(&[self.process.id()])
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
     }
 
     /// It and all that it started, parents first.
     fn tree(&self) -> Vec<u32> {
         let mut tree = vec![self.process.id()];
-        tree.extend(self.descendants());
+        tree.extend(below(&[self.process.id()]));
         tree
-    }
-
-    fn descendants(&self) -> Vec<u32> {
-        let parents = parents();
-        let mut found = vec![self.process.id()];
-        let mut next = 0;
-        while next < found.len() {
-            let parent = found[next];
-            let children = parents.iter().filter(|(_, its)| **its == parent);
-            found.extend(children.map(|(pid, _)| *pid));
-            next += 1;
-        }
-        found.split_off(1)
     }
 
     /// Kills it and all that it started at once, as a lost machine does.
@@ -162,6 +148,48 @@ impl Drop for Running {
             let _ = self.process.wait();
         }
     }
+}
+
+/// Waits until something is so that nobody tells of.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        pause(Duration::from_millis(50));
+    }
+}
+
+/// Processes that train below any of these, the oldest first.
+pub fn trainers_below(roots: &[u32]) -> Vec<u32> {
+    let mut trainers: Vec<u32> = below(roots).into_iter().filter(trains).collect();
+    trainers.sort_unstable();
+    trainers
+}
+
+fn trains(pid: &u32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+    name.is_ok_and(|name| name.trim_end() == TRAINER)
+}
+
+/// All that these have started.
+fn below(roots: &[u32]) -> Vec<u32> {
+    let parents = parents();
+    let mut found = roots.to_vec();
+    let mut next = 0;
+    while next < found.len() {
+        let parent = found[next];
+        let children = parents.iter().filter(|(_, its)| **its == parent);
+        found.extend(children.map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.split_off(roots.len())
+}
+
+/// Between two looks at something that nobody tells of. Whoever calls it looks again, with a bound.
+pub fn pause(time: Duration) {
+    let (_outbox, inbox) = channel::<()>();
+    let _ = inbox.recv_timeout(time);
 }
 
 /// Sends a signal such as `-KILL`; whether somebody got it.

@@ -18,13 +18,15 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use crate::control::{Join, Order, Report, bound, hear, say};
 use crate::hands::{Hands, Ranks, Trainer};
-use crate::shell::ShellError;
+use crate::shell::{Asked, Listener, ShellError};
 use crate::signals::Forwarding;
 use crate::supervisor::Input;
 
 const IN_FLIGHT: usize = 256;
 /// Signs of life go out so often.
 const BEAT: Duration = Duration::from_secs(1);
+/// The listener is asked so often what it wants.
+const TURN: Duration = Duration::from_millis(200);
 /// The leader is asked for so often, and answers within this.
 const PAUSE: Duration = Duration::from_millis(300);
 const ANSWER: Duration = Duration::from_secs(5);
@@ -55,12 +57,16 @@ enum Heard {
 ///
 /// # Errors
 /// The leader was never there, or signals cannot be caught.
-pub fn follow(follower: &Follower, trainer: Trainer) -> Result<ExitCode, ShellError> {
+pub fn follow(
+    follower: &Follower,
+    trainer: Trainer,
+    listener: &mut dyn Listener,
+) -> Result<ExitCode, ShellError> {
     let (outbox, inbox) = sync_channel(IN_FLIGHT);
     let signals = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2];
     let _signals =
         Forwarding::start(follower.node, &signals, outbox.clone()).map_err(ShellError::Signals)?;
-    let stream = match join(follower, &inbox)? {
+    let stream = match join(follower, &inbox, listener)? {
         Some(stream) => Arc::new(stream),
         None => return Ok(ExitCode::Interrupted),
     };
@@ -68,7 +74,15 @@ pub fn follow(follower: &Follower, trainer: Trainer) -> Result<ExitCode, ShellEr
     let heard = merge(&stream, inbox);
     let mut beaten = Instant::now();
     loop {
-        let next = match heard.recv_timeout(BEAT) {
+        match listener.asked() {
+            // Its ranks end with it, and the leader learns of that by the connection's end.
+            Some(Asked::Abort) => return Ok(ExitCode::Interrupted),
+            Some(Asked::Stop) if say(&stream, &Report::Signal { signal: SIGTERM }).is_err() => {
+                return Ok(ExitCode::GroupLost);
+            }
+            Some(Asked::Stop) | None => {}
+        }
+        let next = match heard.recv_timeout(TURN) {
             Ok(Heard::Own(input)) => {
                 hands.look_at(&input);
                 report(&stream, input)
@@ -94,8 +108,12 @@ pub fn follow(follower: &Follower, trainer: Trainer) -> Result<ExitCode, ShellEr
     }
 }
 
-/// Asks for the leader until it lets this node in; nothing where a signal came first.
-fn join(follower: &Follower, inbox: &Receiver<Input>) -> Result<Option<TcpStream>, ShellError> {
+/// Asks for the leader until it lets this node in; nothing where it is to end before that.
+fn join(
+    follower: &Follower,
+    inbox: &Receiver<Input>,
+    listener: &mut dyn Listener,
+) -> Result<Option<TcpStream>, ShellError> {
     let message = Join {
         node: follower.node,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -123,7 +141,8 @@ fn join(follower: &Follower, inbox: &Receiver<Input>) -> Result<Option<TcpStream
                 source: failed,
             });
         }
-        if let Ok(Input::Signal { .. }) = inbox.recv_timeout(PAUSE) {
+        let signal = inbox.recv_timeout(PAUSE);
+        if matches!(signal, Ok(Input::Signal { .. })) || listener.asked().is_some() {
             return Ok(None);
         }
     }
@@ -159,7 +178,7 @@ fn report(stream: &TcpStream, input: Input) -> io::Result<()> {
             news,
         },
         Input::Signal { signal, .. } => Report::Signal { signal },
-        Input::NodeJoined(_) | Input::NodeLost(_) | Input::Tick => return Ok(()),
+        Input::NodeJoined(_) | Input::NodeLost(_) | Input::Abort | Input::Tick => return Ok(()),
     };
     say(stream, &report)
 }

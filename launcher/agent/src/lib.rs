@@ -11,12 +11,14 @@
 pub mod binding;
 pub mod cause;
 pub mod conversation;
+pub mod exit_file;
 pub mod follower;
 pub mod generation;
 pub mod limits;
 pub mod outcome;
 pub mod place;
 pub mod port;
+pub mod report;
 pub mod restart;
 pub mod shell;
 pub mod supervisor;

@@ -117,9 +117,11 @@ pub fn find(
     if flags.node.is_none() {
         found.one_task_a_node()?;
     }
-    let node = match flags.node {
-        Some(node) => Some(node),
-        None => found.agreed(NODE, "this node's number", "--node")?,
+    let node = match (flags.node, flags.nodes) {
+        (Some(node), _) => Some(node),
+        // There is no other, whatever the environment says of an allocation around this one.
+        (None, Some(1)) => Some(0),
+        (None, _) => found.agreed(NODE, "this node's number", "--node")?,
     };
     let nodes = match flags.nodes {
         Some(nodes) => Some(nodes),
@@ -324,6 +326,19 @@ mod tests {
         let several = [("SLURM_STEP_NUM_TASKS", "8"), ("SLURM_STEP_NUM_NODES", "2")];
         assert!(told(&several).contains("one agent a node"));
         assert!(told(&[("PMI_RANK", "2"), ("PMI_SIZE", "2")]).contains("node 2 of 2"));
+    }
+
+    #[test]
+    fn a_single_node_needs_no_number() {
+        let flags = Flags {
+            nodes: Some(1),
+            ..Flags::default()
+        };
+        for around in [&[][..], &[("SLURM_NODEID", "2")]] {
+            let place = of(&flags, around).expect("a place");
+            assert_eq!((place.node, place.nodes), (0, 1));
+            assert_eq!(place.leader, "127.0.0.1");
+        }
     }
 
     proptest! {

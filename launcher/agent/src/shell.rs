@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use schliff_spec::event::Event;
@@ -55,14 +55,31 @@ pub enum ShellError {
     Meeting(#[source] io::Error),
 }
 
-/// Who is shown what happens.
+/// Who is shown what happens, and may ask for an end.
 pub trait Listener {
-    /// A rank reports.
+    /// A rank reports; signs of life, too.
     fn event(&mut self, rank: usize, event: &Event);
     /// A rank wrote a line for people.
     fn words(&mut self, rank: usize, line: &str);
     /// The supervisor says something.
     fn tell(&mut self, text: &str);
+    /// All ranks are started, for the first time or again.
+    fn begins(&mut self) {}
+    /// This is how supervision ended.
+    fn over(&mut self, _outcome: &Outcome) {}
+    /// What the listener wants, asked for at every turn.
+    fn asked(&mut self) -> Option<Asked> {
+        None
+    }
+}
+
+/// What a listener may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// As SIGTERM: stop at a step boundary, with a checkpoint.
+    Stop,
+    /// End at once.
+    Abort,
 }
 
 /// Training by several ranks.
@@ -84,6 +101,8 @@ pub struct Run {
     pub max_restarts: u32,
     /// Time limits.
     pub limits: Limits,
+    /// Ranks are asked to stop at a step boundary so long after the start.
+    pub stop_after: Option<Duration>,
 }
 
 impl Run {
@@ -99,6 +118,7 @@ impl Run {
             limits: self.limits,
             budget: Budget::of(self.max_restarts),
             only_term: false,
+            stop_after_ms: self.stop_after.map(in_ms),
         }
     }
 
@@ -135,6 +155,10 @@ impl Run {
             start,
         }
     }
+}
+
+fn in_ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Ranks of one machine meet here.
@@ -225,6 +249,7 @@ pub fn ask(
         limits: Limits::none(),
         budget: Budget::of(0),
         only_term: true,
+        stop_after_ms: None,
     };
     let program = trainer.program.clone();
     let mut shell = Shell::new(settings, program, |outbox| {
@@ -272,7 +297,7 @@ impl Shell {
         requests: impl Fn(Attempt) -> Vec<Request>,
     ) -> Result<Outcome, ShellError> {
         let clock = Instant::now();
-        let now_ms = || u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now_ms = || in_ms(clock.elapsed());
         let mut supervisor = Supervisor::new(self.settings, now_ms());
         let mut input = Input::Tick;
         loop {
@@ -283,11 +308,16 @@ impl Shell {
             if let Some(outcome) = supervisor.outcome() {
                 let outcome = outcome.clone();
                 self.ranks.over(outcome.exit().code());
+                listener.over(&outcome);
                 return Ok(outcome);
             }
-            input = match self.inbox.recv_timeout(TICK) {
-                Ok(input) => input,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Input::Tick,
+            input = match listener.asked() {
+                Some(Asked::Stop) => Input::Signal {
+                    node: 0,
+                    signal: SIGTERM,
+                },
+                Some(Asked::Abort) => Input::Abort,
+                None => self.inbox.recv_timeout(TICK).unwrap_or(Input::Tick),
             };
         }
     }
@@ -308,6 +338,7 @@ impl Shell {
                     committed,
                 };
                 let started = self.ranks.start(generation, requests(attempt));
+                listener.begins();
                 return started.map_err(|source| ShellError::Start {
                     program: self.program.clone(),
                     source,

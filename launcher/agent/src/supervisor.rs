@@ -20,6 +20,7 @@ use crate::wish::Wish;
 
 /// The watcher did not run for longer than this: what it missed is nobody's fault.
 const ASLEEP_MS: u64 = 2_000;
+const TIME_IS_UP: &str = "the time limit is near: stopping at the next step boundary";
 
 /// What is supervised.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,8 @@ pub struct Settings {
     pub budget: Budget,
     /// Every stop signal reaches ranks as SIGTERM: for verbs that know no other.
     pub only_term: bool,
+    /// Ranks are asked to stop at a step boundary so long after the beginning.
+    pub stop_after_ms: Option<u64>,
 }
 
 /// What the supervisor hears.
@@ -55,6 +58,8 @@ pub enum Input {
         /// The signal.
         signal: i32,
     },
+    /// All is to end at once, without a checkpoint.
+    Abort,
     /// A node's agent is there.
     NodeJoined(usize),
     /// A node's agent is gone.
@@ -107,6 +112,8 @@ pub struct Supervisor {
     restarts: Restarts,
     absent: BTreeSet<usize>,
     wish: Wish,
+    /// When ranks are asked to stop, whoever else asks.
+    stop_at_ms: Option<u64>,
     committed: Option<usize>,
     resumed: Option<usize>,
     last_ms: u64,
@@ -141,6 +148,9 @@ impl Supervisor {
             restarts: Restarts::new(settings.budget),
             absent: (1..settings.nodes).collect(),
             wish: Wish::new(settings.only_term),
+            stop_at_ms: settings
+                .stop_after_ms
+                .map(|after_ms| now_ms.saturating_add(after_ms)),
             committed: None,
             resumed: None,
             last_ms: now_ms,
@@ -176,10 +186,17 @@ impl Supervisor {
                 let told = self.wish.hear(node, signal);
                 actions.extend(told.map(|told| Action::Tell(told.to_owned())));
             }
+            Input::Abort => self.wish.abort(),
             Input::NodeJoined(node) => {
                 self.absent.remove(&node);
             }
             Input::NodeLost(node) => self.node_lost(node),
+        }
+        if self.stop_at_ms.is_some_and(|at_ms| now_ms >= at_ms) {
+            self.stop_at_ms = None;
+            if self.wish.hear(0, SIGTERM).is_some() {
+                actions.push(Action::Tell(TIME_IS_UP.to_owned()));
+            }
         }
         self.advance(&mut actions);
         actions
@@ -206,7 +223,7 @@ impl Supervisor {
         self.committed = self.committed.max(news.0);
         self.resumed = news.1.or(self.resumed);
         match event {
-            None | Some(Event::Beat(_)) => {}
+            None => {}
             Some(event) => actions.push(Action::Show { rank, event }),
         }
     }

@@ -61,6 +61,12 @@ impl Wish {
         })
     }
 
+    /// All is to end at once.
+    pub(crate) fn abort(&mut self) {
+        self.stop.get_or_insert(SIGINT);
+        self.aborted = true;
+    }
+
     /// The first signal that asked to stop.
     pub(crate) fn stop(&self) -> Option<i32> {
         self.stop

@@ -24,7 +24,8 @@ pub trait Backend: Send + Sync {
     fn kind(&self) -> &'static str;
 
     /// Starts an allocation, or hands it to the queue. The same key again gives the same allocation
-    /// and starts nothing.
+    /// and starts nothing. A key is not submitted again once it was forgotten; a back-end that keeps
+    /// records of its own rejects it.
     ///
     /// # Errors
     /// See [`BackendError`]; after `Lost` only a listing can tell.

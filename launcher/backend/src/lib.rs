@@ -8,10 +8,16 @@
 //! A back-end knows allocations, not jobs: what is started is a list of arguments and files.
 
 mod backend;
+mod calls;
+mod clock;
 mod error;
 mod launch;
 
+pub mod conformance;
+pub mod folder;
+pub mod local;
 
 pub use backend::Backend;
-pub use error::BackendError;
+pub use calls::Calls;
+pub use error::{BackendError, chain};
 pub use launch::{Launch, LaunchFile};

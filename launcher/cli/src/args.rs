@@ -1,11 +1,12 @@
 //! The command line's grammar and its help texts.
 
+mod agent;
 mod connection;
 mod examples;
 mod jobs;
 mod model;
+mod serve;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -19,11 +20,13 @@ pub(crate) use jobs::{
     PhaseWord, SubmitArgs, TopArgs, WaitArgs,
 };
 pub(crate) use model::{EvalArgs, EvalInputArgs, GenerateArgs, MergeArgs};
+pub(crate) use serve::ServeArgs;
 
+pub(crate) use agent::{AgentArgs, ReportArgs};
 use examples::{
     AGENT_EXAMPLES, CHECK_EXAMPLES, CHECKPOINTS_EXAMPLES, COMPLETION_EXAMPLES, CONFIG_EXAMPLES,
     DATA_EXAMPLES, DOCTOR_EXAMPLES, EVAL_EXAMPLES, GENERATE_EXAMPLES, HELP_EXAMPLES, MAN_EXAMPLES,
-    MERGE_EXAMPLES, RUN_EXAMPLES, TOP_EXAMPLES,
+    MERGE_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES, TOP_EXAMPLES,
 };
 
 /// Fine-tunes language models with LoRA, and shows what it did.
@@ -55,7 +58,7 @@ pub(crate) enum Verb {
     Run(RunArgs),
     /// Run one node's share of a job: one agent on each node, started by srun or a pod
     #[command(after_help = AGENT_EXAMPLES)]
-    Agent(AgentArgs),
+    Agent(Box<AgentArgs>),
     /// Validate a job file and print the plan, without training
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
@@ -80,6 +83,9 @@ pub(crate) enum Verb {
     /// Say what this machine can do, and what to do about what it cannot
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Coordinate jobs: take them in, run them, keep their records, serve the page
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
     #[command(flatten)]
     Jobs(JobsVerb),
     /// Print a script that completes schliff's verbs and flags in a shell
@@ -147,48 +153,6 @@ pub(crate) struct RunArgs {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct AgentArgs {
-    #[command(flatten)]
-    pub(crate) job: JobArgs,
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-    #[command(flatten)]
-    pub(crate) group: GroupArgs,
-    /// Go on from the newest good checkpoint under another prefix than the job's own
-    #[arg(long, value_name = "URI", help_heading = "Job")]
-    pub(crate) resume: Option<String>,
-    /// Folder of the result [default: runs/NAME OF THE JOB]
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-/// This node among others; what is left out is found in the environment.
-#[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Place")]
-pub(crate) struct PlaceArgs {
-    /// This node, from 0; node 0 leads
-    #[arg(long, value_name = "I")]
-    pub(crate) node: Option<usize>,
-    /// Nodes of the job
-    #[arg(long, value_name = "N")]
-    pub(crate) nodes: Option<usize>,
-    /// Ranks on each node [default: its GPUs, else gpus_per_node of the job, else 1]
-    #[arg(long, value_name = "K")]
-    pub(crate) ranks_per_node: Option<usize>,
-    /// Node 0's host, and its port where the derived ones do not do
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) leader: Option<String>,
-    /// Address of this node on which its ranks listen to others
-    #[arg(long, value_name = "IP")]
-    pub(crate) listen: Option<IpAddr>,
-    /// The job's secret, on storage that all nodes see; node 0 makes it where it is absent
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secret_file: Option<PathBuf>,
 }
 
 /// The ranks of a run, and what becomes of them when one is lost.

@@ -1,5 +1,6 @@
 //! How a verb ends: an exit code, or an error ready to print.
 
+use schliff_agent::report::LastWord;
 use schliff_spec::event::Failure;
 use schliff_spec::exit::ExitCode;
 use schliff_spec::problem::Problems;
@@ -80,6 +81,22 @@ impl CliError {
     pub(crate) fn last_lines(mut self, lines: Vec<String>) -> Self {
         self.report.last_lines = lines;
         self
+    }
+
+    /// What went wrong, as the coordinator is told.
+    pub(crate) fn last_word(&self) -> LastWord {
+        let Report {
+            error,
+            causes,
+            hint,
+            ..
+        } = &*self.report;
+        LastWord {
+            exit: self.exit,
+            error: error.clone(),
+            causes: causes.clone(),
+            hint: hint.clone(),
+        }
     }
 
     /// What went wrong and what the user can do, for a report of another form.

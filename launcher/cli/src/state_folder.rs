@@ -80,6 +80,11 @@ pub(crate) enum StateError {
 }
 
 impl StateFolder {
+    /// The folder at a path that somebody named.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// The folder that this process's environment names.
     pub(crate) fn of_environment() -> Result<Self, StateError> {
         Self::find(|name| std::env::var_os(name))
@@ -128,13 +133,6 @@ impl StateFolder {
     }
 
     /// Tells clients where the coordinator listens; they see the old note or the new one, never half.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "`schliff serve` calls it, which is not among the verbs yet"
-        )
-    )]
     pub(crate) fn announce(&self, running: &Running) -> Result<(), StateError> {
         let path = self.note_file();
         let draft = self.0.join(format!("coordinator.json.{}", running.pid));

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use schliff_agent::Trainer;
 use schliff_agent::follower::{self, Follower};
+use schliff_agent::report::{Reporter, Reporting};
 use schliff_agent::shell::{self, Lead, Run};
 use schliff_spec::exit::ExitCode;
 use schliff_spec::place::CollectiveKind;
@@ -66,18 +67,32 @@ pub(crate) fn run(run: &Run, progress: &mut Progress) -> Result<Answer, CliError
     verdict::of_run(outcome?, run)
 }
 
-/// Leads the agents of other nodes.
-pub(crate) fn lead(run: &Run, lead: &Lead, progress: &mut Progress) -> Result<Answer, CliError> {
+/// Leads the agents of other nodes, and reports to the coordinator where there is one.
+pub(crate) fn lead(
+    run: &Run,
+    lead: &Lead,
+    reporter: Option<&mut Reporter>,
+    progress: &mut Progress,
+) -> Result<Answer, CliError> {
     let trainer = of_run(run)?;
     let mut display = Display::new(progress, run);
-    let outcome = shell::lead(run, lead, trainer, &mut display);
+    let mut listener = Reporting::new(reporter, &mut display);
+    let outcome = shell::lead(run, lead, trainer, &mut listener);
     progress.clear();
     verdict::of_run(outcome?, run)
 }
 
 /// Follows the agent of node 0 to the end.
-pub(crate) fn follow(run: &Run, follower: &Follower) -> Outcome {
-    let exit = follower::follow(follower, of_run(run)?)?;
+pub(crate) fn follow(
+    run: &Run,
+    follower: &Follower,
+    reporter: Option<&mut Reporter>,
+    progress: &mut Progress,
+) -> Outcome {
+    let trainer = of_run(run)?;
+    let mut display = Display::new(progress, run);
+    let mut listener = Reporting::new(reporter, &mut display);
+    let exit = follower::follow(follower, trainer, &mut listener)?;
     if exit == ExitCode::GroupLost {
         terminal::say(&format!("node {}: the group is lost", follower.node));
     }

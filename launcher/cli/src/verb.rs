@@ -17,6 +17,7 @@ mod list;
 mod logs;
 mod merge;
 mod run;
+mod serve;
 mod status;
 mod submit;
 mod top;
@@ -31,7 +32,7 @@ use crate::outcome::Outcome;
 pub(crate) fn dispatch(verb: Verb) -> Outcome {
     match verb {
         Verb::Run(args) => run::run(args),
-        Verb::Agent(args) => agent::agent(args),
+        Verb::Agent(args) => agent::agent(&args),
         Verb::Check(args) => check::check(args),
         Verb::Data(args) => data::data(args),
         Verb::Eval(args) => eval::eval(args),
@@ -40,6 +41,7 @@ pub(crate) fn dispatch(verb: Verb) -> Outcome {
         Verb::Config(args) => config::config(args),
         Verb::Checkpoints(args) => checkpoints::checkpoints(args),
         Verb::Doctor(args) => doctor::doctor(args),
+        Verb::Serve(args) => serve::serve(args),
         Verb::Jobs(verb) => of_jobs(verb),
         Verb::Completion(args) => completion::completion(args),
         Verb::Man(args) => completion::man(args),

@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 /// The world, as last seen.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
+    /// Since when this process is the one that submits. What was planned before may have been
+    /// submitted by another, which died before it could say so.
+    pub since: Timestamp,
     /// The newest listing of each cluster.
     pub listings: BTreeMap<ClusterName, Arc<Listing>>,
     /// Submits and stops that have not been answered yet.

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod place;
+mod restore;
 
 use std::sync::Arc;
 
@@ -48,16 +49,19 @@ impl State {
     }
 
     fn add_cluster(&mut self, name: &ClusterName, terms: Terms) {
-        let cluster = self.clusters.entry(name.clone());
-        cluster
-            .and_modify(|cluster| cluster.terms = terms)
-            .or_insert_with(|| Cluster {
-                name: name.clone(),
-                terms,
-                nodes: Default::default(),
-                strikes: Default::default(),
-                observed_at: None,
-            });
+        if let Some(known) = self.clusters.get_mut(name) {
+            known.terms = terms;
+            return;
+        }
+        let new = Cluster {
+            name: name.clone(),
+            terms,
+            nodes: Default::default(),
+            strikes: Default::default(),
+            observed_at: None,
+        };
+        self.clusters.insert(name.clone(), new);
+        self.hold_again(name);
     }
 
     fn submitted(&mut self, fact: &Fact) {
@@ -69,10 +73,14 @@ impl State {
             after,
             sweep,
             trial_of,
+            retry_of,
         } = &fact.what
         else {
             return;
         };
+        if self.jobs.contains_key(job) {
+            return;
+        }
         let role = match (sweep, trial_of) {
             (Some(sweep), _) => sweep_role(sweep),
             (None, Some((parent, label))) => Role::Trial {
@@ -92,7 +100,12 @@ impl State {
         if !request_id.is_empty() {
             self.requests.insert(request_id.clone(), *job);
         }
-        let new = new_job(*job, (owner, role), (ask, after), fact.at);
+        let mut new = new_job(*job, (owner, role), (ask, after), fact.at);
+        new.retry_of = *retry_of;
+        if let Some(earlier) = retry_of.and_then(|earlier| self.jobs.get(&earlier)) {
+            new.committed = earlier.committed;
+            new.measures = earlier.measures.clone();
+        }
         self.index(&new);
         self.jobs.insert(*job, new);
     }
@@ -105,7 +118,7 @@ impl State {
         };
         let moves = !matches!(
             fact.what,
-            What::Heard { .. } | What::Waiting { .. } | What::Missed { .. }
+            What::Heard { .. } | What::Waiting { .. } | What::Seen { .. } | What::Missed { .. }
         );
         if moves {
             self.unindex(&job);
@@ -164,6 +177,7 @@ fn new_job(
         owner: owner.to_owned(),
         ask: Arc::new(ask.clone()),
         role,
+        retry_of: None,
         after: after.to_vec(),
         submitted_at,
         phase: Phase::Queued,
@@ -193,6 +207,7 @@ fn change(job: &mut Job, fact: &Fact) {
         }
         What::Requeued { failures, .. } => {
             job.failures = *failures;
+            job.stop = None;
             job.phase = Phase::Queued;
         }
         What::RetryPlanned {
@@ -202,6 +217,7 @@ fn change(job: &mut Job, fact: &Fact) {
             ..
         } => {
             job.failures = *failures;
+            job.stop = None;
             job.phase = Phase::Recovering {
                 cause: cause.clone(),
                 not_before: *not_before,
@@ -214,11 +230,6 @@ fn change(job: &mut Job, fact: &Fact) {
                 outcome: outcome.clone(),
                 at,
             };
-        }
-        What::Reopened { .. } => {
-            job.failures = 0;
-            job.stop = None;
-            job.phase = Phase::Queued;
         }
         _ => attempt::change(job, fact),
     }
@@ -255,7 +266,13 @@ impl Cluster {
         // What attempts hold is remembered until they end, also on a node that is not told of now.
         for (name, node) in held {
             if node.gpus_held > 0 || node.cpus_held > 0 {
-                self.nodes.insert(name, Node { is_up: false, ..node });
+                self.nodes.insert(
+                    name,
+                    Node {
+                        is_up: false,
+                        ..node
+                    },
+                );
             }
         }
     }

@@ -8,17 +8,19 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 
 /// Where jobs can run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
     /// Its name.
     pub name: ClusterName,
     /// What its profile says.
     pub terms: Terms,
     /// Its nodes by name, as last observed. Not kept in the journal.
+    #[serde(skip)]
     pub nodes: BTreeMap<NodeName, Node>,
     /// Failures blamed on nodes.
     pub strikes: BTreeMap<NodeName, Strikes>,
     /// When it was last observed; `None` before the first time. Not kept in the journal.
+    #[serde(skip)]
     pub observed_at: Option<Timestamp>,
 }
 
@@ -31,6 +33,8 @@ pub struct Terms {
     pub max_time_ms: Option<u64>,
     /// Allocations that may wait in the batch system at a time.
     pub max_waiting: Option<u32>,
+    /// How long it may take until a listing shows what a submit brought about.
+    pub settle_ms: u64,
 }
 
 /// Who decides what runs next.
@@ -71,7 +75,7 @@ impl Node {
 }
 
 /// Failures blamed on a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strikes {
     /// How many, of late.
     pub count: u32,

@@ -1,16 +1,61 @@
 //! Decides what follows from one input.
+//!
+//! Rules: facts only, nothing is done here. What an input brings about at once is decided with it; what
+//! other jobs make of it (dependants, sweeps, the queue) is decided at the next tick.
 
-use crate::fact::Fact;
+mod answer;
+mod command;
+mod dispatch;
+mod end;
+mod halving;
+mod observation;
+mod report;
+mod room;
+mod tick;
+
+use crate::fact::{Fact, What};
 use crate::input::Input;
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::time::Timestamp;
+
+pub(crate) use dispatch::{AtWork, Wait, avoided, waiting_for, waits_since};
+pub(crate) use halving::rung_missing;
+pub(crate) use room::Room;
 
 /// What follows from one input. Pure: applying the facts to the same state gives the new one.
 ///
 /// # Errors
 /// What is refused, with nothing changed. News of older attempts are no error: they change nothing.
 pub fn decide(state: &State, now: Timestamp, input: Input) -> Result<Vec<Fact>, Rejection> {
-    let _ = (state, now, input);
-    Ok(Vec::new())
+    let mut draft = Draft::new(state, now);
+    match input {
+        Input::Command(command) => command::decide(&mut draft, command)?,
+        Input::Report(report) => report::decide(&mut draft, &report)?,
+        Input::Observed(listing) => observation::decide(&mut draft, &listing),
+        Input::Answered { key, answer } => answer::decide(&mut draft, key, answer),
+        Input::Tick => tick::decide(&mut draft),
+    }
+    Ok(draft.facts)
+}
+
+/// Facts as they are found.
+struct Draft<'a> {
+    state: &'a State,
+    now: Timestamp,
+    facts: Vec<Fact>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(state: &'a State, now: Timestamp) -> Self {
+        Self {
+            state,
+            now,
+            facts: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, what: What) {
+        self.facts.push(Fact { at: self.now, what });
+    }
 }

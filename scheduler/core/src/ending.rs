@@ -308,7 +308,10 @@ impl fmt::Display for Outcome {
             }
             Self::Cancelled { by, why } => write!(formatter, "cancelled by {by}: {why}"),
             Self::Pruned { place, of } => {
-                write!(formatter, "place {place} of {of} trials: the better ones go on")
+                write!(
+                    formatter,
+                    "place {place} of {of} trials: the better ones go on"
+                )
             }
             Self::AfterFailed { job } => {
                 write!(formatter, "job {job}, which it waits for, did not succeed")

@@ -1,7 +1,11 @@
-//! Says why a job is as it is.
+//! Says why a job is as it is. Derived from the state when somebody asks, so it is never stale.
+
+mod queued;
 
 use schliff_spec::id::JobId;
 
+use crate::job::{Attempt, Job, Phase};
+use crate::policy::QUIET_MS;
 use crate::reason::Reason;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -21,14 +25,73 @@ pub struct Explanation {
     pub start_estimate: Option<Timestamp>,
 }
 
+impl Explanation {
+    fn of(reason: Reason) -> Self {
+        Self {
+            reason,
+            because: Vec::new(),
+            ahead: Vec::new(),
+            ahead_count: 0,
+            start_estimate: None,
+        }
+    }
+}
+
 /// Why job `id` is as it is; `None` where there is no such job.
 pub fn explain(state: &State, now: Timestamp, id: JobId) -> Option<Explanation> {
-    let _ = now;
-    state.jobs.get(&id).map(|_| Explanation {
-        reason: Reason::Next,
-        because: Vec::new(),
-        ahead: Vec::new(),
-        ahead_count: 0,
-        start_estimate: None,
-    })
+    let job = state.jobs.get(&id)?;
+    let explanation = match (&job.phase, job.live()) {
+        (Phase::Done { outcome, .. }, _) => Explanation::of(Reason::Done {
+            outcome: outcome.clone(),
+        }),
+        (Phase::Queued, _) => queued::explain(state, now, job),
+        (Phase::Recovering { cause, not_before }, _) => Explanation::of(Reason::BackOff {
+            cause: cause.clone(),
+            failures: job.failures,
+            retries: job.ask.retries,
+            not_before: *not_before,
+            in_ms: not_before.since(now),
+        }),
+        (_, Some(attempt)) => live(job, attempt, now),
+        // No phase but the above is without a live attempt (checked as SCH-2).
+        (_, None) => Explanation::of(Reason::Next),
+    };
+    Some(explanation)
+}
+
+fn live(job: &Job, attempt: &Attempt, now: Timestamp) -> Explanation {
+    let mut explanation = Explanation::of(at_work(job, attempt, now));
+    explanation.start_estimate = attempt.vitals.start_estimate;
+    if let Some(stop) = &job.stop {
+        let before = std::mem::replace(
+            &mut explanation.reason,
+            Reason::Stopping {
+                why: stop.why.clone(),
+            },
+        );
+        explanation.because.push(before);
+    }
+    explanation
+}
+
+fn at_work(job: &Job, attempt: &Attempt, now: Timestamp) -> Reason {
+    let cluster = attempt.cluster.clone();
+    let silent_ms = now.since(attempt.heard_at());
+    match &job.phase {
+        Phase::Allocating if attempt.allocation.is_none() => Reason::Submitting { cluster },
+        Phase::Allocating => Reason::Pending {
+            cluster,
+            why: attempt.vitals.pending_why.clone(),
+        },
+        Phase::Starting { joined, .. } => {
+            let joined = u32::try_from(joined.len()).unwrap_or(u32::MAX);
+            let expected = attempt.shape.nodes;
+            match joined < expected {
+                true => Reason::Joining { joined, expected },
+                false => Reason::Preparing,
+            }
+        }
+        _ if silent_ms >= QUIET_MS => Reason::Quiet { for_ms: silent_ms },
+        _ => Reason::Training,
+    }
 }

@@ -59,6 +59,9 @@ pub enum What {
         /// For a trial: its sweep and its values.
         #[serde(default)]
         trial_of: Option<(JobId, String)>,
+        /// The ended job that it goes on with, from that one's newest checkpoint.
+        #[serde(default)]
+        retry_of: Option<JobId>,
     },
     /// An attempt begins: from here on its submit key is in use.
     Planned {
@@ -206,13 +209,6 @@ pub enum What {
         /// How.
         outcome: Outcome,
     },
-    /// A user wants an ended job to be tried again.
-    Reopened {
-        /// The job.
-        job: JobId,
-        /// Who.
-        by: String,
-    },
     /// The cluster's nodes, as observed. Not kept.
     NodesSeen {
         /// Where.
@@ -247,6 +243,13 @@ pub enum What {
         /// When it may start.
         start_estimate: Option<Timestamp>,
     },
+    /// A listing shows it again. Not kept.
+    Seen {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        generation: Generation,
+    },
     /// A complete listing lacks it, for the first time in a row. Not kept.
     Missed {
         /// The job.
@@ -265,8 +268,40 @@ impl Fact {
                 | What::ClusterSeen { .. }
                 | What::Heard { .. }
                 | What::Waiting { .. }
+                | What::Seen { .. }
                 | What::Missed { .. }
         )
+    }
+
+    /// Its name, as it is written.
+    pub fn kind(&self) -> &'static str {
+        match self.what {
+            What::ClusterAdded { .. } => "cluster-added",
+            What::ClusterRemoved { .. } => "cluster-removed",
+            What::Submitted { .. } => "submitted",
+            What::Planned { .. } => "planned",
+            What::Accepted { .. } => "accepted",
+            What::Granted { .. } => "granted",
+            What::Joined { .. } => "joined",
+            What::Started { .. } => "started",
+            What::Committed { .. } => "committed",
+            What::Measured { .. } => "measured",
+            What::Spoke { .. } => "spoke",
+            What::StopAsked { .. } => "stop-asked",
+            What::Ended { .. } => "ended",
+            What::Requeued { .. } => "requeued",
+            What::RetryPlanned { .. } => "retry-planned",
+            What::NodeStruck { .. } => "node-struck",
+            What::Paused { .. } => "paused",
+            What::Promoted { .. } => "promoted",
+            What::Finished { .. } => "finished",
+            What::NodesSeen { .. } => "nodes-seen",
+            What::ClusterSeen { .. } => "cluster-seen",
+            What::Heard { .. } => "heard",
+            What::Waiting { .. } => "waiting",
+            What::Seen { .. } => "seen",
+            What::Missed { .. } => "missed",
+        }
     }
 
     /// The job that it is about.
@@ -288,9 +323,9 @@ impl Fact {
             | What::Paused { job }
             | What::Promoted { job, .. }
             | What::Finished { job, .. }
-            | What::Reopened { job, .. }
             | What::Heard { job, .. }
             | What::Waiting { job, .. }
+            | What::Seen { job, .. }
             | What::Missed { job, .. } => Some(*job),
             What::ClusterAdded { .. }
             | What::ClusterRemoved { .. }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schliff_spec::id::{ClusterName, Generation, JobId, NodeName, Step, SubmitKey};
+use serde::{Deserialize, Serialize};
 
 use crate::allocation::AllocationId;
 use crate::ask::{After, Ask, Sweep};
@@ -15,16 +16,19 @@ use crate::shape::{Shape, Usage};
 use crate::time::Timestamp;
 
 /// What a user asked for, and what became of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// Its number.
     pub id: JobId,
     /// Who submitted it.
     pub owner: String,
     /// What it asks for.
+    #[serde(with = "crate::shared")]
     pub ask: Arc<Ask>,
     /// Alone, a sweep, or a part of one.
     pub role: Role,
+    /// The ended job that it goes on with.
+    pub retry_of: Option<JobId>,
     /// Jobs that must end first.
     pub after: Vec<After>,
     /// When it was submitted.
@@ -84,7 +88,7 @@ impl Job {
 }
 
 /// Alone, a sweep, or a part of one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Role {
     /// One training.
     Single,
@@ -109,7 +113,7 @@ pub enum Role {
 }
 
 /// What a job is doing.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Phase {
     /// It waits; [`crate::explain`] says what for. A sweep is in it until all trials have ended.
     Queued,
@@ -144,7 +148,7 @@ pub enum Phase {
 }
 
 /// One allocation's worth of work.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Its number.
     pub generation: Generation,
@@ -173,6 +177,7 @@ pub struct Attempt {
     /// The agent's last words, which may come before the allocation's end.
     pub last_words: Option<LastWords>,
     /// Not kept in the journal.
+    #[serde(skip)]
     pub vitals: Vitals,
 }
 
@@ -195,7 +200,7 @@ impl Attempt {
 }
 
 /// What an agent said at its end.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastWords {
     /// Its exit code.
     pub exit_code: i32,
@@ -223,7 +228,7 @@ pub struct Vitals {
 }
 
 /// A job is to stop.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stop {
     /// What for.
     pub why: StopWhy,
@@ -234,7 +239,7 @@ pub struct Stop {
 }
 
 /// What a job is stopped for.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stop", rename_all = "kebab-case")]
 pub enum StopWhy {
     /// A user cancelled it.

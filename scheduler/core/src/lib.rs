@@ -26,6 +26,7 @@ mod decide;
 mod explain;
 mod invariant;
 mod reconcile;
+mod shared;
 
 pub use decide::decide;
 pub use explain::{Explanation, explain};

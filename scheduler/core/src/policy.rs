@@ -18,16 +18,15 @@ pub const VANISH_MS: u64 = 5 * MINUTE;
 pub const SILENT_MS: u64 = 30 * MINUTE;
 /// Agents that are not heard for so long are spoken of.
 pub const QUIET_MS: u64 = 30 * SECOND;
-/// After an unknown answer to a submit, only a listing that was asked for so much later is believed
-/// when it lacks the key: batch systems show what they accepted with a delay.
-pub const SETTLE_MS: u64 = 30 * SECOND;
+/// No call to a batch system takes longer: back-ends give up before.
+pub const CALL_MS: u64 = MINUTE;
 /// Between two tries of a submit that certainly had no effect; doubles up to the longest pause.
 pub const RESUBMIT_MS: u64 = 5 * SECOND;
 /// For ranks to commit and end, before they are ended.
 pub const GRACE_MS: u64 = 2 * MINUTE;
 /// Between two requests of the same kind to end an allocation.
 pub const STOP_AGAIN_MS: u64 = 30 * SECOND;
-/// For the batch system to say how an allocation ended, after its agent's last words.
+/// For an allocation to end by itself, after its agent's last words.
 pub const WORDS_MS: u64 = 20 * SECOND;
 /// A job that is next in the queue for so long is overtaken by no smaller one any more.
 pub const STARVE_MS: u64 = 10 * MINUTE;
@@ -39,6 +38,10 @@ pub const STRIKE_MEMORY_MS: u64 = 6 * HOUR;
 pub const STRIKES_OUT: u32 = 2;
 /// For so long after the last one.
 pub const AVOID_MS: u64 = HOUR;
+/// At most one node in so many is avoided: a cluster that fails as a whole is not the nodes' fault.
+pub const AVOID_ONE_IN: usize = 4;
+/// The shortest wall time that is asked for.
+pub const SHORTEST_LINK_MS: u64 = MINUTE;
 /// Jobs that have not ended, at most: memory and the queue's figures are measured up to here.
 pub const MOST_OPEN_JOBS: usize = 50_000;
 

@@ -184,7 +184,9 @@ impl Reason {
             Self::BackOff { .. } | Self::Quiet { .. } => "see `schliff logs`".into(),
             Self::Done {
                 outcome: Outcome::BudgetSpent,
-            } => "raise scheduling.budget_gpu_hours or budget_core_hours and submit it again".into(),
+            } => {
+                "raise scheduling.budget_gpu_hours or budget_core_hours and submit it again".into()
+            }
             Self::Done {
                 outcome: Outcome::Failed { .. },
             } => "see `schliff logs`; `schliff retry` goes on from the newest checkpoint".into(),
@@ -199,20 +201,24 @@ impl fmt::Display for Reason {
             Self::Next => write!(f, "starts with the next look at the queue"),
             Self::AfterJobs { jobs } => write!(f, "waits for the end of {}", numbers(jobs)),
             Self::Capacity { .. } => self.capacity(f),
-            Self::Behind { job, cluster } => write!(
-                f,
-                "job {job} has waited long for {cluster} and goes first"
-            ),
+            Self::Behind { job, cluster } => {
+                write!(f, "job {job} has waited long for {cluster} and goes first")
+            }
             Self::NodesAvoided { cluster, nodes } => write!(
                 f,
                 "nodes of {cluster} that would do are down or avoided: {}",
                 names(nodes)
             ),
             Self::ClusterQueueFull { cluster, most } => {
-                write!(f, "{most} jobs wait in {cluster} already, the most that may")
+                write!(
+                    f,
+                    "{most} jobs wait in {cluster} already, the most that may"
+                )
             }
             Self::ClusterUnseen { cluster } => write!(f, "{cluster} has not answered yet"),
-            Self::ClusterGone { cluster: Some(name) } => {
+            Self::ClusterGone {
+                cluster: Some(name),
+            } => {
                 write!(f, "the cluster {name} is not configured any more")
             }
             Self::ClusterGone { cluster: None } => write!(f, "no cluster is configured"),

@@ -1,11 +1,162 @@
 //! Compares the state with the observed world, and says what is to be done.
+//!
+//! Rules: SCH-7 every action is justified by a journalled fact: a submit by `Planned`, a stop by
+//! `StopAsked`, `Ended` or a newer attempt. A submit is tried again only when it is proved that the
+//! last one had no effect. Allocations of jobs that are unknown are left alone: they may be somebody
+//! else's.
 
-use crate::action::{Action, Observed};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use schliff_spec::id::{NodeName, SubmitKey};
+
+use crate::action::{Action, Observed, Order, Try};
+use crate::allocation::{Allocation, AllocationStatus, Listing, StopHow};
+use crate::cluster::Cluster;
+use crate::decide::avoided;
+use crate::job::{Attempt, Job};
+use crate::policy::{STOP_AGAIN_MS, WORDS_MS, resubmit_ms};
+use crate::shape::Shape;
 use crate::state::State;
 use crate::time::Timestamp;
 
 /// What is to be done now. Doing it twice is harmless; each action is justified by facts.
 pub fn reconcile(state: &State, observed: &Observed, now: Timestamp) -> Vec<Action> {
-    let _ = (state, observed, now);
-    Vec::new()
+    let mut actions = Vec::new();
+    let live = state.live.iter().filter_map(|id| state.jobs.get(id));
+    for job in live {
+        let Some(attempt) = job.live() else { continue };
+        if observed.in_flight.contains(&job.key()) {
+            continue;
+        }
+        match &attempt.allocation {
+            None => actions.extend(submit(state, observed, job, now)),
+            Some(_) => actions.extend(stop(observed, job, attempt, now)),
+        }
+    }
+    for listing in observed.listings.values() {
+        for allocation in &listing.allocations {
+            actions.extend(leftover(state, observed, listing, allocation, now));
+        }
+    }
+    actions
+}
+
+fn submit(state: &State, observed: &Observed, job: &Job, now: Timestamp) -> Option<Action> {
+    let attempt = job.live()?;
+    let listing = observed.listings.get(&attempt.cluster);
+    let cluster = state.clusters.get(&attempt.cluster)?;
+    let is_listed = listing.is_some_and(|listing| has(listing, job.key()));
+    if job.stop.is_some() || is_listed {
+        return None;
+    }
+    // Since when the batch system can have nothing of it that a listing would not show.
+    let proof_of = |from: Timestamp| {
+        let settled = from.plus(cluster.terms.settle_ms);
+        listing.is_some_and(|listing| listing.is_complete && listing.asked_at >= settled)
+    };
+    let last = observed.tries.get(&job.key()).and_then(|t| t.submit);
+    let may = match last {
+        None => attempt.planned_at >= observed.since || proof_of(observed.since),
+        Some(last) if last.is_unknown => proof_of(last.ended_at),
+        Some(last) => now.since(last.ended_at) >= resubmit_ms(last.count),
+    };
+    may.then(|| Action::Submit(Box::new(order(state, job, attempt, now))))
+}
+
+fn has(listing: &Listing, key: SubmitKey) -> bool {
+    listing.allocations.iter().any(|a| a.key == key)
+}
+
+fn order(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Order {
+    let cluster = state.clusters.get(&attempt.cluster);
+    let avoid = cluster.map(|cluster| avoidable(cluster, attempt.shape, now));
+    let avoid: BTreeSet<&NodeName> = avoid.unwrap_or_default();
+    Order {
+        key: job.key(),
+        cluster: attempt.cluster.clone(),
+        shape: attempt.shape,
+        placement: attempt.placement.clone(),
+        avoid: avoid.into_iter().cloned().collect(),
+        time_limit_ms: attempt.time_limit_ms,
+        resume_from: attempt.resume_from,
+        ask: Arc::clone(&job.ask),
+    }
+}
+
+/// Nodes that a batch system is asked to avoid: none where the others would not do, since what waits
+/// there is not asked for anew when nodes are forgiven.
+fn avoidable(cluster: &Cluster, shape: Shape, now: Timestamp) -> BTreeSet<&NodeName> {
+    let avoid = avoided(cluster, now);
+    let others = cluster.nodes.iter().filter(|(name, node)| {
+        let is_large = node.gpus >= shape.gpus_per_node && node.cpus >= shape.cpus_per_node;
+        is_large && !avoid.contains(name)
+    });
+    match others.count() >= shape.nodes as usize {
+        true => avoid,
+        false => BTreeSet::new(),
+    }
+}
+
+fn stop(observed: &Observed, job: &Job, attempt: &Attempt, now: Timestamp) -> Option<Action> {
+    // After its agent's last words nothing of it should be left for long.
+    let lingers = attempt.last_words.is_some() && now.since(attempt.heard_at()) >= WORDS_MS;
+    let how = match &job.stop {
+        Some(stop) if stop.is_now => StopHow::Now,
+        _ if lingers => StopHow::Now,
+        Some(_) => StopHow::Gently,
+        None => return None,
+    };
+    let tried = observed.tries.get(&job.key());
+    is_due(tried, how, now).then(|| Action::Stop {
+        cluster: attempt.cluster.clone(),
+        key: job.key(),
+        allocation: attempt.allocation.clone().unwrap_or_else(no_name),
+        how,
+    })
+}
+
+fn no_name() -> crate::allocation::AllocationId {
+    crate::allocation::AllocationId(String::new())
+}
+
+/// A gentle stop is asked for once, and so is one at once, until it seems to have had no effect.
+fn is_due(tried: Option<&Try>, how: StopHow, now: Timestamp) -> bool {
+    let last = tried.and_then(|tried| match how {
+        StopHow::Gently => tried.gentle_at,
+        StopHow::Now => tried.now_at,
+    });
+    last.is_none_or(|last| now.since(last) >= STOP_AGAIN_MS)
+}
+
+/// An allocation whose attempt is over: ended it goes, alive it is ended.
+fn leftover(
+    state: &State,
+    observed: &Observed,
+    listing: &Listing,
+    allocation: &Allocation,
+    now: Timestamp,
+) -> Option<Action> {
+    let key = allocation.key;
+    let job = state.jobs.get(&key.job)?;
+    let is_live = job.live().is_some_and(|a| a.generation == key.generation);
+    // One of a future generation is not of this journal.
+    let is_known = key.generation <= job.generation;
+    if is_live || !is_known || observed.in_flight.contains(&key) {
+        return None;
+    }
+    let (cluster, id) = (listing.cluster.clone(), allocation.id.clone());
+    match allocation.status {
+        AllocationStatus::Ended { .. } => Some(Action::Forget {
+            cluster,
+            key,
+            allocation: id,
+        }),
+        _ => is_due(observed.tries.get(&key), StopHow::Now, now).then_some(Action::Stop {
+            cluster,
+            key,
+            allocation: id,
+            how: StopHow::Now,
+        }),
+    }
 }

@@ -7,12 +7,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use schliff_spec::id::{ClusterName, JobId};
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
 use crate::job::Job;
 
-/// It.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// It. In a snapshot it is without what is derived or observed; that is made anew when it is read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub struct State {
     /// All jobs.
     pub jobs: BTreeMap<JobId, Job>,
@@ -21,13 +23,25 @@ pub struct State {
     /// The job that a client's request became.
     pub requests: BTreeMap<String, JobId>,
     /// Jobs in the phase `Queued`, sweeps left out, the next first.
+    #[serde(skip)]
     pub queue: BTreeSet<QueuePlace>,
     /// Jobs with a live attempt.
+    #[serde(skip)]
     pub live: BTreeSet<JobId>,
     /// Jobs in the phase `Recovering`.
+    #[serde(skip)]
     pub recovering: BTreeSet<JobId>,
     /// Sweeps that have not ended.
+    #[serde(skip)]
     pub sweeps: BTreeSet<JobId>,
+}
+
+/// What a snapshot holds of it.
+#[derive(Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) clusters: BTreeMap<ClusterName, Cluster>,
+    pub(crate) requests: BTreeMap<String, JobId>,
 }
 
 /// A job's place in the queue: by priority, then by number.

@@ -20,6 +20,13 @@ pub struct ClusterName(String);
 #[serde(try_from = "String", into = "String")]
 pub struct NodeName(String);
 
+impl ClusterName {
+    /// This machine's, where no profile says otherwise.
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
+}
+
 macro_rules! checked_name {
     ($name:ident, $what:literal, $most:literal) => {
         impl $name {

@@ -15,6 +15,7 @@ fn settings(nodes: usize) -> Settings {
         limits: Limits::of_hang(20_000),
         budget: Budget::of(2),
         only_term: false,
+        stop_after_ms: None,
     }
 }
 
@@ -32,8 +33,12 @@ struct World {
 
 impl World {
     fn new(nodes: usize) -> Self {
+        Self::with(settings(nodes))
+    }
+
+    fn with(settings: Settings) -> Self {
         let mut world = Self {
-            supervisor: Supervisor::new(settings(nodes), 0),
+            supervisor: Supervisor::new(settings, 0),
             now_ms: 0,
             generation: 0,
             running: BTreeSet::new(),
@@ -329,4 +334,38 @@ proptest! {
         prop_assert!(world.supervisor.outcome().is_some());
         prop_assert!(world.running.is_empty());
     }
+}
+
+#[test]
+fn near_the_time_limit_ranks_are_asked_once_to_stop() {
+    let mut world = World::with(Settings {
+        stop_after_ms: Some(2_500),
+        ..settings(1)
+    });
+    world.second(1);
+    world.second(2);
+    assert!(world.signals.is_empty(), "{:?}", world.signals);
+    world.second(3);
+    world.second(3);
+    let asked: Vec<_> = (0..RANKS).map(|rank| (rank, SIGTERM)).collect();
+    // Those that do not end by themselves are asked again, as any group that is to end.
+    assert_eq!(world.signals[..RANKS], asked);
+    assert_eq!(world.told, [TIME_IS_UP]);
+    let outcome = world.supervisor.outcome().expect("an end");
+    assert!(matches!(outcome, Outcome::Stopped(_)), "{outcome:?}");
+}
+
+#[test]
+fn an_abort_kills_all_and_asks_nobody() {
+    let mut world = World::new(1);
+    world.second(1);
+    world.step(Input::Abort);
+    let killed: Vec<_> = (0..RANKS).map(|rank| (rank, SIGKILL)).collect();
+    assert_eq!(world.signals, killed);
+    let outcome = world.supervisor.outcome().expect("an end");
+    assert_eq!(outcome.exit(), ExitCode::Interrupted, "{outcome:?}");
+
+    let mut waiting = Supervisor::new(settings(2), 0);
+    waiting.step(Input::Abort, 1);
+    assert!(waiting.outcome().is_some(), "nobody is waited for");
 }

@@ -89,6 +89,17 @@ Examples:
 
 Nothing is trained and nothing is left behind. Exit code 0: this machine can train. 1: it cannot.";
 
+pub(super) const SERVE_EXAMPLES: &str = "\
+Examples:
+  schliff serve
+  schliff serve --cluster configs/clusters/local.toml
+  schliff serve --listen 0.0.0.0:7411 --tls-cert cert.pem --tls-key key.pem
+  schliff serve --journal-file /etc/schliff/journal-url --other https://standby:7411
+
+With no configuration there is one cluster, this machine. The state folder is --state, else
+$SCHLIFF_STATE, else $XDG_STATE_HOME/schliff, else ~/.local/state/schliff. SIGTERM and Ctrl-C end the
+coordinator, not the jobs: the next start goes on with them. SCHLIFF_LOG=info says more.";
+
 pub(super) const SUBMIT_EXAMPLES: &str = "\
 Examples:
   schliff submit job.toml

@@ -53,8 +53,8 @@ pub(crate) fn find(args: &ConnectionArgs) -> Result<Place, CliError> {
 
 /// The coordinator that `schliff serve` started on this machine.
 fn of_state_folder() -> Result<String, CliError> {
-    let folder = StateFolder::of_environment().map_err(told)?;
-    if let Some(running) = folder.running().map_err(told)? {
+    let folder = StateFolder::of_environment()?;
+    if let Some(running) = folder.running()? {
         return Ok(running.url);
     }
     let place = folder.path().display();
@@ -71,7 +71,7 @@ fn of_state_folder() -> Result<String, CliError> {
 /// A file that was named must be there; the state folder's need not.
 fn token(named: Option<PathBuf>) -> Result<Option<String>, CliError> {
     if let Some(path) = named {
-        let token = state_folder::token(&path).map_err(told)?;
+        let token = state_folder::token(&path)?;
         let absent = || {
             let error = format!("there is no token file {}", path.display());
             CliError::usage(error).see(ErrorPage::Token)
@@ -79,7 +79,7 @@ fn token(named: Option<PathBuf>) -> Result<Option<String>, CliError> {
         return token.ok_or_else(absent).map(Some);
     }
     match StateFolder::of_environment() {
-        Ok(folder) => state_folder::token(&folder.token_file()).map_err(told),
+        Ok(folder) => Ok(state_folder::token(&folder.token_file())?),
         Err(_) => Ok(None),
     }
 }
@@ -128,20 +128,22 @@ pub(crate) fn is_in_the_clear(url: &str) -> bool {
     uri.scheme_str() != Some("https") && !is_here
 }
 
-fn told(error: StateError) -> CliError {
-    let cause = std::error::Error::source(&error).map(ToString::to_string);
-    let told = CliError::usage(error.to_string());
-    let told = match cause {
-        Some(cause) => told.caused_by(cause),
-        None => told,
-    };
-    match &error {
-        StateError::Open { path, .. } => told
-            .hint(format!("chmod 600 {}", path.display()))
-            .see(ErrorPage::Token),
-        StateError::NoToken { .. } => told.see(ErrorPage::Token),
-        StateError::Note { .. } => told.hint("name the coordinator by --coordinator URL"),
-        _ => told,
+impl From<StateError> for CliError {
+    fn from(error: StateError) -> Self {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let told = Self::usage(error.to_string());
+        let told = match cause {
+            Some(cause) => told.caused_by(cause),
+            None => told,
+        };
+        match &error {
+            StateError::Open { path, .. } => told
+                .hint(format!("chmod 600 {}", path.display()))
+                .see(ErrorPage::Token),
+            StateError::NoToken { .. } => told.see(ErrorPage::Token),
+            StateError::Note { .. } => told.hint("name the coordinator by --coordinator URL"),
+            _ => told,
+        }
     }
 }
 

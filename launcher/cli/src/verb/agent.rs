@@ -1,77 +1,138 @@
 //! `schliff agent`: one node's share of a job.
 //!
 //! Rules: flags win over the environment; node 0 leads and prints the result, the others follow it
-//! and end as it does. Absent on purpose: starting agents on other nodes, which `srun` and pods do.
+//! and end as it does. With a coordinator, whatever this comes to is told to it, and the agent lives
+//! on when whoever started it dies. Absent on purpose: starting agents on other nodes, which `srun`
+//! and pods do.
+
+mod told;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schliff_agent::exit_file::ExitFile;
 use schliff_agent::follower::Follower;
 use schliff_agent::limits::Limits;
 use schliff_agent::place::{self, Flags, NodePlace};
 use schliff_agent::port;
+use schliff_agent::report::Reporter;
 use schliff_agent::shell::{Lead, Run};
 use schliff_spec::job::{Job, Resources};
 use schliff_spec::request::Start;
 use schliff_spec::world;
 
 use super::run::{RUNS, show};
-use crate::args::{AgentArgs, PlaceArgs};
+use crate::args::AgentArgs;
 use crate::outcome::{CliError, Outcome};
 use crate::progress::Progress;
-use crate::{job, trainer};
+use crate::{job, terminal, trainer};
 
 /// For the leader to be there, which may still be starting.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Ranks are asked to stop so long before the end of the wall time, or this part of it.
+const STOP_BEFORE: Duration = Duration::from_secs(30);
+const STOP_BEFORE_PART: u32 = 20;
 
-pub(crate) fn agent(args: AgentArgs) -> Outcome {
+pub(crate) fn agent(args: &AgentArgs) -> Outcome {
+    let exit_file = args.report.exit_file.clone().map(ExitFile::new);
+    let outcome = reported(args);
+    let exit = outcome
+        .as_ref()
+        .map_or_else(|error| error.exit, |exit| *exit);
+    if let Some(Err(error)) = exit_file.map(|file| file.leave(exit)) {
+        let warning = terminal::yellow("warning:");
+        terminal::say(&format!("{warning} cannot leave the exit code: {error}"));
+    }
+    outcome
+}
+
+/// Does the node's share, and tells the coordinator where there is one.
+fn reported(args: &AgentArgs) -> Outcome {
+    let plan = plan(args);
+    let mut reporter = told::reporter(args, plan.as_ref().ok())?;
+    let node = plan.as_ref().map_or(0, |plan| plan.place.node);
+    let outcome = plan.and_then(|plan| carry_out(&plan, args, reporter.as_mut()));
+    if let Some(reporter) = reporter {
+        told::end(reporter, node, &outcome);
+    }
+    outcome
+}
+
+/// What this node is to do.
+struct Plan {
+    place: NodePlace,
+    run: Run,
+    secret_file: PathBuf,
+}
+
+fn plan(args: &AgentArgs) -> Result<Plan, CliError> {
     let job = job::load(&args.job)?.job;
-    let place = place_of(&args.place)?;
-    let out = args
-        .out
-        .unwrap_or_else(|| PathBuf::from(RUNS).join(&job.name));
-    let secret_file = args
-        .place
-        .secret_file
-        .unwrap_or_else(|| secret_of(&out, &place));
+    let place = place_of(args)?;
+    let out = args.out.clone();
+    let out = out.unwrap_or_else(|| PathBuf::from(RUNS).join(&job.name));
+    let secret_file = args.place.secret_file.clone();
+    let secret_file = secret_file.unwrap_or_else(|| secret_of(&out, &place));
     let ranks = place.nodes * ranks_per_node(&place, &job);
     world::power_of_two(ranks).map_err(|error| CliError::usage(error.to_string()))?;
+    let uri = args.resume.clone();
     let run = Run {
         job: Box::new(job),
         out,
-        start: args
-            .resume
-            .map_or(Start::Continue, |uri| Start::Resume { uri }),
+        start: uri.map_or(Start::Continue, |uri| Start::Resume { uri }),
         collective: args.group.collective,
         ranks,
         nodes: place.nodes,
         max_restarts: args.group.max_restarts,
         limits: Limits::of_hang(args.group.hang_timeout * 1_000),
+        stop_after: args.report.time_limit.map(stop_after),
     };
-    let leader = leaders(&place);
+    Ok(Plan {
+        place,
+        run,
+        secret_file,
+    })
+}
+
+/// When to ask ranks to stop, within a wall time of so many seconds: early enough to commit.
+fn stop_after(limit_s: u64) -> Duration {
+    let limit = Duration::from_secs(limit_s);
+    let before = STOP_BEFORE.max(limit / STOP_BEFORE_PART);
+    // Of a short wall time, half is for training.
+    limit - before.min(limit / 2)
+}
+
+fn carry_out(plan: &Plan, args: &AgentArgs, reporter: Option<&mut Reporter>) -> Outcome {
+    let Plan {
+        place,
+        run,
+        secret_file,
+    } = plan;
+    let mut progress = Progress::new();
+    let leader = leaders(place);
     if place.node > 0 {
         let follower = Follower {
             node: place.node,
             leader,
-            secret_file,
+            secret_file: secret_file.clone(),
             listen: args.place.listen,
             patience: PATIENCE,
         };
-        return trainer::follow(&run, &follower);
+        return trainer::follow(run, &follower, reporter, &mut progress);
     }
     let addresses = addresses(&leader)?;
     let lead = Lead {
         listen: args.place.listen.unwrap_or_else(|| ip(&addresses)),
         addresses,
-        secret_file,
+        secret_file: secret_file.clone(),
     };
-    let mut progress = Progress::new();
-    let answer = trainer::lead(&run, &lead, &mut progress)?;
+    let answer = trainer::lead(run, &lead, reporter, &mut progress)?;
     show(&answer, &progress, args.output.json)
 }
 
-fn place_of(args: &PlaceArgs) -> Result<NodePlace, CliError> {
+fn place_of(args: &AgentArgs) -> Result<NodePlace, CliError> {
+    let key = told::key(&args.report);
+    let args = &args.place;
     let flags = Flags {
         node: args.node,
         nodes: args.nodes,
@@ -79,7 +140,12 @@ fn place_of(args: &PlaceArgs) -> Result<NodePlace, CliError> {
         leader: args.leader.clone(),
     };
     let place = place::find(&flags, |name| std::env::var(name).ok());
-    place.map_err(|error| CliError::usage(error.to_string()))
+    let mut place = place.map_err(|error| CliError::usage(error.to_string()))?;
+    if let Some(key) = key {
+        // Agents of several attempts may share a host: each has ports and a secret of its own.
+        place.job = key.to_string();
+    }
+    Ok(place)
 }
 
 fn ranks_per_node(place: &NodePlace, job: &Job) -> usize {
@@ -105,6 +171,10 @@ fn leaders(place: &NodePlace) -> Vec<String> {
     {
         return vec![host.clone()];
     }
+    if place.nodes == 1 {
+        // Nobody else has to find it.
+        return vec![format!("{host}:0")];
+    }
     let ports = port::candidates(&place.job, place.restart);
     ports.iter().map(|port| format!("{host}:{port}")).collect()
 }
@@ -125,4 +195,18 @@ fn addresses(leaders: &[String]) -> Result<Vec<SocketAddr>, CliError> {
 fn ip(addresses: &[SocketAddr]) -> IpAddr {
     let first = addresses.first().map(SocketAddr::ip);
     first.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_asked_to_stop_early_enough_to_commit() {
+        let after_s = |limit_s| stop_after(limit_s).as_secs();
+        assert_eq!(after_s(3_600), 3_420);
+        assert_eq!(after_s(86_400), 82_080);
+        assert_eq!(after_s(300), 270);
+        assert_eq!(after_s(40), 20);
+    }
 }

@@ -76,5 +76,6 @@ fn request(args: &ListArgs, before: u64, limit: u32) -> ListRequest {
         parent: args.sweep.map_or(0, |sweep| sweep.0),
         before,
         limit,
+        ..ListRequest::default()
     }
 }

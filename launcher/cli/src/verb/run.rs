@@ -47,6 +47,7 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
         nodes: 1,
         max_restarts: args.group.max_restarts,
         limits: Limits::of_hang(args.group.hang_timeout * 1_000),
+        stop_after: None,
     };
     let mut progress = Progress::new();
     let answer = trainer::run(&run, &mut progress)?;

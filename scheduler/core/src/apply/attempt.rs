@@ -37,8 +37,8 @@ pub(super) fn change(job: &mut Job, fact: &Fact) {
         What::Committed {
             generation, step, ..
         } => {
-            // Also of an attempt that has ended: the checkpoint is there.
-            if *generation <= job.generation && job.committed.is_none_or(|newest| newest < *step) {
+            // Also where it has ended just now: the checkpoint is there, and the news came later.
+            if *generation == job.generation && job.committed.is_none_or(|newest| newest < *step) {
                 job.committed = Some(*step);
                 job.failures = 0;
             }
@@ -67,13 +67,15 @@ fn alive(job: &mut Job, fact: &Fact) {
             ..
         } => {
             if let Some(attempt) = live(job, *generation) {
-                attempt.granted_at = Some(at);
+                attempt.granted_at.get_or_insert(at);
                 attempt.nodes.clone_from(nodes);
                 attempt.vitals.heard_at = Some(at);
-                job.phase = Phase::Starting {
-                    joined: BTreeSet::new(),
-                    deadline: *deadline,
-                };
+                if job.phase == Phase::Allocating {
+                    job.phase = Phase::Starting {
+                        joined: BTreeSet::new(),
+                        deadline: *deadline,
+                    };
+                }
             }
         }
         What::Joined {
@@ -130,6 +132,11 @@ fn vitals(job: &mut Job, fact: &Fact) {
             if let Some(attempt) = live(job, *generation) {
                 attempt.vitals.pending_why.clone_from(why);
                 attempt.vitals.start_estimate = *start_estimate;
+                attempt.vitals.missing_since = None;
+            }
+        }
+        What::Seen { generation, .. } => {
+            if let Some(attempt) = live(job, *generation) {
                 attempt.vitals.missing_since = None;
             }
         }

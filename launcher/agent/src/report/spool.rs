@@ -1,0 +1,313 @@
+//! The ledger on disk, so that what the coordinator has not taken survives the agent's death.
+//!
+//! Rules: a file begins with [`MAGIC`]; records follow, each its length, a check sum and a body whose
+//! first byte says what it is; what follows the first record that is not whole is cut off. The file
+//! is written anew when most of it is of no more use. A disk that refuses costs the spool and never
+//! the report: it is tried again later. Absent on purpose: waiting for the disk, for a machine's
+//! death ends the attempt anyhow.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::ledger::{Entry, Ledger};
+
+/// How the file begins.
+const MAGIC: &[u8] = b"schliff spool 1\n";
+/// Length and check sum of a record.
+const HEAD_BYTES: usize = 8;
+/// A file of less is not worth being written anew.
+const SMALL_BYTES: u64 = 1 << 20;
+/// After the disk refused, it is tried again so much later.
+const AGAIN_MS: u64 = 30_000;
+
+/// The first byte of a record's body.
+const NEWS: u8 = 1;
+const BEATS: u8 = 2;
+const TAKEN: u8 = 3;
+
+/// The file of one node's agent in one attempt.
+#[derive(Debug)]
+pub(super) struct Spool {
+    path: PathBuf,
+    file: Option<File>,
+    /// Bytes of the file, and those not written yet.
+    bytes: u64,
+    unwritten: Vec<u8>,
+    again_ms: u64,
+}
+
+impl Spool {
+    /// Opens the file, and gives what an earlier life left in it.
+    pub(super) fn open(path: PathBuf) -> (Self, Ledger, io::Result<()>) {
+        let held = fs::read(&path).unwrap_or_default();
+        let (ledger, whole) = read(&held);
+        let mut spool = Self {
+            path,
+            file: None,
+            bytes: whole as u64,
+            unwritten: Vec::new(),
+            again_ms: 0,
+        };
+        let opened = match whole {
+            0 => spool.rewrite(&ledger),
+            whole => spool.reopen(whole as u64),
+        };
+        (spool, ledger, opened)
+    }
+
+    fn reopen(&mut self, whole: u64) -> io::Result<()> {
+        let file = OpenOptions::new().append(true).open(&self.path)?;
+        file.set_len(whole)?;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Notes an entry that was added.
+    pub(super) fn push(&mut self, entry: &Entry) {
+        if self.file.is_some() {
+            self.unwritten.extend(record_of(entry));
+        }
+    }
+
+    /// Notes that all up to `taken` were taken.
+    pub(super) fn taken(&mut self, taken: u64) {
+        if self.file.is_some() {
+            self.unwritten.extend(taken_record(taken));
+        }
+    }
+
+    /// Writes what was noted; everything anew where the file is mostly of no more use, or was lost.
+    ///
+    /// # Errors
+    /// The disk refuses; the ledger is not on it until this works again.
+    pub(super) fn write(&mut self, ledger: &Ledger, now_ms: u64) -> io::Result<()> {
+        let live = ledger.waiting().1 as u64;
+        let is_lost = self.file.is_none();
+        let done = if is_lost && now_ms < self.again_ms {
+            Ok(())
+        } else if is_lost || self.bytes > SMALL_BYTES.max(live.saturating_mul(2)) {
+            self.rewrite(ledger)
+        } else {
+            self.append()
+        };
+        if done.is_err() {
+            self.file = None;
+            self.unwritten = Vec::new();
+            self.again_ms = now_ms.saturating_add(AGAIN_MS);
+        }
+        done
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let unwritten = std::mem::take(&mut self.unwritten);
+        if let Some(file) = &mut self.file
+            && !unwritten.is_empty()
+        {
+            file.write_all(&unwritten)?;
+            self.bytes += unwritten.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes the whole ledger into a new file that takes the old one's place.
+    pub(super) fn rewrite(&mut self, ledger: &Ledger) -> io::Result<()> {
+        self.unwritten.clear();
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(taken_record(ledger.taken()));
+        ledger
+            .entries()
+            .for_each(|entry| bytes.extend(record_of(entry)));
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
+        fresh.write_all(&bytes)?;
+        fresh.persist(&self.path).map_err(|error| error.error)?;
+        self.file = Some(OpenOptions::new().append(true).open(&self.path)?);
+        self.bytes = bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// The ledger in the bytes of a file, and how many of them are whole records.
+fn read(bytes: &[u8]) -> (Ledger, usize) {
+    if !bytes.starts_with(MAGIC) {
+        return (Ledger::new(0, []), 0);
+    }
+    let mut whole = MAGIC.len();
+    let (mut taken, mut entries) = (0_u64, std::collections::VecDeque::new());
+    while let Some(body) = body_at(bytes, whole) {
+        match body.split_first() {
+            Some((&NEWS, news)) => match Entry::of_bytes(news) {
+                Some(entry) => entries.push_back(entry),
+                None => break,
+            },
+            Some((&BEATS, [])) => entries.push_back(Entry::Beats),
+            Some((&TAKEN, number)) => match number.try_into().map(u64::from_le_bytes) {
+                Ok(number) => {
+                    let gone = number.saturating_sub(taken).min(entries.len() as u64);
+                    entries.drain(..gone as usize);
+                    taken = number;
+                }
+                Err(_) => break,
+            },
+            _ => break,
+        }
+        whole += HEAD_BYTES + body.len();
+    }
+    (Ledger::new(taken, entries), whole)
+}
+
+/// The body of the record at this place, if it is whole.
+fn body_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let (head, rest) = bytes.get(at..)?.split_at_checked(HEAD_BYTES)?;
+    let (length, sum) = head.split_at(4);
+    let body = rest.get(..u32::from_le_bytes(length.try_into().ok()?) as usize)?;
+    (check_sum(body).to_le_bytes() == sum).then_some(body)
+}
+
+fn record(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut record = vec![0; HEAD_BYTES];
+    record.push(tag);
+    record.extend_from_slice(content);
+    let (head, body) = record.split_at_mut(HEAD_BYTES);
+    head[..4].copy_from_slice(&(body.len() as u32).to_le_bytes());
+    head[4..].copy_from_slice(&check_sum(body).to_le_bytes());
+    record
+}
+
+fn record_of(entry: &Entry) -> Vec<u8> {
+    match entry {
+        Entry::News { bytes, .. } => record(NEWS, bytes),
+        Entry::Beats => record(BEATS, &[]),
+    }
+}
+
+fn taken_record(taken: u64) -> Vec<u8> {
+    record(TAKEN, &taken.to_le_bytes())
+}
+
+/// FNV-1a: tells a torn record from a whole one, and nobody who wants to deceive.
+fn check_sum(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |sum, &byte| {
+        (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::translation::remark;
+    use super::*;
+    use proptest::prelude::*;
+    use schliff_wire::v1::News;
+
+    fn entry(text: &str) -> Entry {
+        let body = Some(remark(text, None));
+        Entry::of(&News { at_ms: 7, body })
+    }
+
+    fn held(ledger: &Ledger) -> (u64, Vec<Entry>) {
+        (ledger.taken(), ledger.entries().cloned().collect())
+    }
+
+    #[test]
+    fn another_life_finds_what_was_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("spool/schliff-1-1-node0");
+        let (mut spool, mut ledger, opened) = Spool::open(path.clone());
+        opened.expect("a disk");
+        for text in ["a", "b", "c"] {
+            ledger.push(entry(text));
+            spool.push(&entry(text));
+        }
+        ledger.push(Entry::Beats);
+        spool.push(&Entry::Beats);
+        ledger.batch(2, News::default);
+        ledger.answered(1);
+        spool.taken(1);
+        spool.write(&ledger, 0).expect("a disk");
+        drop(spool);
+        let mut bytes = fs::read(&path).expect("the file");
+        bytes.extend_from_slice(&record_of(&entry("torn"))[..12]);
+        fs::write(&path, &bytes).expect("a disk");
+
+        let (mut spool, mut again, opened) = Spool::open(path.clone());
+        opened.expect("a disk");
+        assert_eq!(
+            held(&again),
+            (1, vec![entry("b"), entry("c"), Entry::Beats])
+        );
+        again.push(entry("d"));
+        spool.push(&entry("d"));
+        spool.write(&again, 0).expect("a disk");
+        let (_, last, _) = Spool::open(path);
+        assert_eq!(held(&last).1.len(), 4, "the torn record is gone");
+    }
+
+    #[test]
+    fn a_file_of_no_more_use_is_written_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("spool");
+        let (mut spool, mut ledger, _) = Spool::open(path.clone());
+        let mut most = 0;
+        for _ in 0..200 {
+            for _ in 0..100 {
+                let entry = entry(&"x".repeat(1_000));
+                spool.push(&entry);
+                ledger.push(entry);
+            }
+            let batch = ledger.batch(usize::MAX, News::default).expect("a batch");
+            ledger.answered(batch.first + batch.news.len() as u64 - 1);
+            spool.taken(ledger.taken());
+            spool.write(&ledger, 0).expect("a disk");
+            most = most.max(fs::metadata(&path).expect("the file").len());
+        }
+        assert!(most < 2 * SMALL_BYTES, "{most}");
+        let (_, again, _) = Spool::open(path);
+        assert_eq!(held(&again), held(&ledger));
+    }
+
+    #[test]
+    fn a_disk_that_refuses_is_tried_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blocked = folder.path().join("spool");
+        fs::write(&blocked, "a file, no folder").expect("a disk");
+        let (mut spool, mut ledger, opened) = Spool::open(blocked.join("key"));
+        opened.expect_err("no folder");
+        assert!(spool.write(&ledger, 0).is_err());
+        ledger.push(entry("a"));
+        spool.push(&entry("a"));
+        assert!(
+            spool.write(&ledger, 1).is_ok(),
+            "it is left alone for a while"
+        );
+        fs::remove_file(&blocked).expect("a disk");
+        spool.write(&ledger, AGAIN_MS + 1).expect("a disk");
+        let (_, again, _) = Spool::open(blocked.join("key"));
+        assert_eq!(held(&again).1, [entry("a")]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut file = MAGIC.to_vec();
+            file.extend(&bytes);
+            prop_assert!(read(&file).1 <= file.len());
+            prop_assert!(read(&bytes).1 <= bytes.len());
+        }
+
+        #[test]
+        fn a_file_cut_anywhere_keeps_its_beginning(cut in 0..400_usize) {
+            let mut file = MAGIC.to_vec();
+            file.extend(taken_record(5));
+            for number in 0..10 {
+                file.extend(record_of(&entry(&number.to_string())));
+            }
+            let (ledger, whole) = read(&file[..cut.min(file.len())]);
+            prop_assert!(whole <= cut);
+            let kept: Vec<_> = ledger.entries().cloned().collect();
+            let all: Vec<_> = (0..10).map(|number| entry(&number.to_string())).collect();
+            prop_assert!(all.starts_with(&kept));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The reporter against a coordinator in this process.
+
+mod coordinator;
+mod reports;

@@ -1,0 +1,110 @@
+//! What an agent tells the coordinator, from its first word to its last.
+//!
+//! Rules: what cannot be told is said here and costs no training; only flags that can never be right
+//! do. A follower's end is the leader's to tell, unless the follower failed by itself.
+
+use std::path::Path;
+
+use schliff_agent::report::{Coordinators, LastWord, Options, PATIENCE, Reporter, Token};
+use schliff_spec::exit::ExitCode;
+use schliff_spec::id::SubmitKey;
+
+use super::Plan;
+use crate::args::{AgentArgs, ReportArgs};
+use crate::outcome::{CliError, Outcome};
+use crate::terminal;
+
+/// Folder of what was not taken yet, in the folder of the result.
+const SPOOL: &str = "spool";
+/// Names of this node, in the environment of a batch system or an orchestrator.
+const NODE_NAMES: [&str; 2] = ["SLURMD_NODENAME", "NODE_NAME"];
+/// The name that the system knows.
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+
+/// Begins to report where a coordinator is given. Without a plan there is still an end to tell.
+pub(super) fn reporter(
+    args: &AgentArgs,
+    plan: Option<&Plan>,
+) -> Result<Option<Reporter>, CliError> {
+    let Some(key) = key(&args.report) else {
+        return Ok(None);
+    };
+    outlive_the_parent();
+    let out = plan.map(|plan| plan.run.out.clone()).or(args.out.clone());
+    let node = plan.map(|plan| plan.place.node).or(args.place.node);
+    let nodes = plan.map(|plan| plan.run.nodes).or(args.place.nodes);
+    let of_flags = || nodes.unwrap_or(1) * args.place.ranks_per_node.unwrap_or(1);
+    let options = Options {
+        coordinators: coordinators(&args.report)?,
+        token: token(&args.report)?,
+        key,
+        node: node.unwrap_or(0) as u32,
+        node_name: node_name(),
+        nodes: nodes.unwrap_or(1) as u32,
+        ranks: plan.map_or_else(of_flags, |plan| plan.run.ranks) as u32,
+        spool: out.map(|out| out.join(SPOOL)),
+        patience: PATIENCE,
+    };
+    let started = Reporter::start(options).map_err(|error| {
+        let hint = "--token-file holds what the coordinator wrote for this attempt";
+        CliError::usage(error.to_string()).hint(hint)
+    })?;
+    Ok(Some(started))
+}
+
+/// Tells how it ended, in so far as that is this node's to tell.
+pub(super) fn end(mut reporter: Reporter, node: usize, outcome: &Outcome) {
+    let last_word = match outcome {
+        Ok(exit) if node == 0 => Some(LastWord::of(*exit)),
+        Ok(exit) => {
+            reporter.remark(&format!("node {node} ends with exit code {}", exit.code()));
+            None
+        }
+        Err(error) => Some(error.last_word()),
+    };
+    for told in reporter.end(last_word) {
+        terminal::say(&told);
+    }
+}
+
+/// The attempt that a coordinator numbered.
+pub(super) fn key(args: &ReportArgs) -> Option<SubmitKey> {
+    let (job, generation) = (args.job?, args.generation?);
+    Some(SubmitKey { job, generation })
+}
+
+fn coordinators(args: &ReportArgs) -> Result<Coordinators, CliError> {
+    let authority = args.ca_file.as_deref().map(read).transpose()?;
+    Coordinators::new(&args.coordinator, authority.as_deref()).map_err(|error| {
+        let hint = "https:// with --ca-file leads to other machines";
+        CliError::usage(error.to_string()).hint(hint)
+    })
+}
+
+fn token(args: &ReportArgs) -> Result<Token, CliError> {
+    let bytes = args.token_file.as_deref().map(read).transpose()?;
+    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
+    Ok(Token::of(&text))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).map_err(|error| {
+        CliError::new(ExitCode::Usage, format!("cannot read {}", path.display())).caused_by(error)
+    })
+}
+
+/// A session of its own: no terminal, and nobody's end is its end. A process that leads a group has
+/// been given one by whoever started it.
+fn outlive_the_parent() {
+    let _ = rustix::process::setsid();
+}
+
+fn node_name() -> String {
+    let of_environment = NODE_NAMES.iter().find_map(|name| std::env::var(name).ok());
+    let of_system = || std::fs::read_to_string(HOST_NAME).ok();
+    let name = of_environment.or_else(of_system).unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}

@@ -1,0 +1,179 @@
+use schliff_wire::v1::{Beats, Joined, LineOfRank, Lines, News, Started};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn known() -> Known {
+    Known {
+        shape: Some(Shape {
+            nodes: 2,
+            gpus_per_node: 2,
+            cpus_per_node: 2,
+            ranks: 4,
+        }),
+        nodes: ["n1", "n2"].map(|name| name.parse().unwrap()).into(),
+        is_newest: true,
+        committed: 10,
+        step: 12,
+        steps: 100,
+        taken: 5,
+    }
+}
+
+fn request(first_sequence: u64, bodies: Vec<Body>) -> ReportRequest {
+    let news = bodies.into_iter().map(|body| News {
+        at_ms: 999_000,
+        body: Some(body),
+    });
+    ReportRequest {
+        job: 42,
+        generation: 3,
+        node: 1,
+        first_sequence,
+        news: news.collect(),
+        ..ReportRequest::default()
+    }
+}
+
+fn step(step: u64) -> Body {
+    Body::Step(StepPoint {
+        step,
+        steps: 100,
+        loss: 1.5,
+        ..StepPoint::default()
+    })
+}
+
+fn line(rank: u32, text: &str) -> Body {
+    let lines = vec![LineOfRank {
+        rank,
+        text: text.into(),
+    }];
+    Body::Lines(Lines { lines, dropped: 2 })
+}
+
+fn beat(rank: u32, step: u64) -> Body {
+    let ranks = vec![RankView {
+        rank,
+        step,
+        ..RankView::default()
+    }];
+    Body::Beats(Beats { ranks })
+}
+
+fn refused(bodies: Vec<Body>) -> &'static str {
+    let refusal = heard(request(6, bodies), &known(), NOW).expect_err("refused");
+    refusal.code
+}
+
+#[test]
+fn what_was_taken_is_passed_over() {
+    let bodies = vec![step(12), step(13), line(3, "hello"), beat(3, 13)];
+    let heard = heard(request(5, bodies), &known(), NOW).unwrap();
+    assert_eq!(heard.taken, 8);
+    assert_eq!(heard.points.len(), 1);
+    assert_eq!((heard.points[0].step, heard.points[0].generation), (13, 3));
+    assert_eq!((heard.lines.len(), heard.dropped), (1, 2));
+    assert_eq!((heard.lines[0].sequence, heard.lines[0].index), (7, 0));
+    assert_eq!(heard.ranks.len(), 1);
+    let alive = input::News::Alive {
+        step: Some(Step(13)),
+        steps: Some(Step(100)),
+    };
+    assert_eq!(heard.news, [alive]);
+}
+
+#[test]
+fn beats_are_heard_and_not_kept() {
+    let heard = heard(request(6, vec![beat(2, 13)]), &known(), NOW).unwrap();
+    assert_eq!((heard.taken, heard.has_records()), (6, false));
+    assert_eq!(heard.ranks[0].node, "n2");
+}
+
+#[test]
+fn steps_go_back_only_to_where_training_may_go_on_from() {
+    let again = heard(request(6, vec![step(13), step(11)]), &known(), NOW).unwrap();
+    assert_eq!(again.points.len(), 2);
+    assert_eq!(refused(vec![step(13), step(10)]), "impossible-step");
+    // Unless training says that it had to go on from an older checkpoint.
+    let started = Body::Started(Started {
+        resumed_from: Some(5),
+    });
+    let older = heard(request(6, vec![started, step(6)]), &known(), NOW).unwrap();
+    assert_eq!(older.points.len(), 1);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_a_reason() {
+    assert_eq!(refused(vec![step(101)]), "impossible-step");
+    assert_eq!(refused(vec![step(0)]), "impossible-step");
+    assert_eq!(refused(vec![beat(0, 101)]), "impossible-step");
+    assert_eq!(refused(vec![beat(4, 13)]), "impossible-rank");
+    assert_eq!(refused(vec![line(4, "x")]), "impossible-rank");
+    let grown = Body::Step(StepPoint {
+        step: 13,
+        steps: 200,
+        ..StepPoint::default()
+    });
+    assert_eq!(refused(vec![grown]), "impossible-step");
+    let nan = Body::Step(StepPoint {
+        step: 13,
+        steps: 100,
+        loss: f64::NAN,
+        ..StepPoint::default()
+    });
+    assert_eq!(refused(vec![nan]), "not-a-number");
+    let eval = Body::Eval(EvalPoint {
+        step: 13,
+        loss: f64::INFINITY,
+        ..EvalPoint::default()
+    });
+    assert_eq!(refused(vec![eval]), "not-a-number");
+    let world = Body::Joined(Joined {
+        nodes: 2,
+        ranks: 8,
+        version: String::new(),
+    });
+    assert_eq!(refused(vec![world]), "impossible-world");
+    let mut elsewhere = request(6, Vec::new());
+    elsewhere.node = 2;
+    let refusal = heard(elsewhere, &known(), NOW).unwrap_err();
+    assert_eq!(refusal.code, "impossible-node");
+}
+
+#[test]
+fn an_older_attempt_is_heard_for_its_lines() {
+    let old = Known {
+        is_newest: false,
+        ..known()
+    };
+    let bodies = vec![step(13), line(0, "late"), beat(0, 13)];
+    let heard = heard(request(6, bodies), &old, NOW).unwrap();
+    assert_eq!((heard.points.len(), heard.ranks.len()), (0, 0));
+    assert_eq!((heard.lines.len(), heard.taken), (1, 8));
+}
+
+#[test]
+fn last_words_name_the_node_of_the_culprit() {
+    let ended = Body::Ended(Ended {
+        exit_code: 76,
+        error: "rank 3 was killed".into(),
+        rank: Some(3),
+        ..Ended::default()
+    });
+    let heard = heard(request(6, vec![ended]), &known(), NOW).unwrap();
+    let input::News::Ended(words) = &heard.news[0] else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(words.culprit.as_ref().map(NodeName::as_str), Some("n2"));
+    assert_eq!(heard.lines[0].text, "agent: rank 3 was killed");
+}
+
+#[test]
+fn a_clock_far_ahead_is_not_believed() {
+    let mut ahead = request(6, vec![step(13)]);
+    ahead.news[0].at_ms = i64::MAX;
+    let heard = heard(ahead, &known(), NOW).unwrap();
+    assert_eq!(heard.points[0].at_ms, 1_000_000);
+}

@@ -1,0 +1,189 @@
+//! A coordinator as a real process, and the command line that talks to it.
+//!
+//! For tests only: whatever cannot be set up panics. The state folder is in the desk, so nothing of the
+//! user's is touched; what it started on this machine is ended with this value.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::desk::{Desk, Ended, end_of};
+use crate::running::{Running, signal};
+
+/// No state that a test waits for takes so long, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// It.
+pub struct Serving {
+    /// Where both work; the state folder is `state` in it.
+    pub desk: Desk,
+    process: Option<Running>,
+    /// Where the page is, with its token.
+    pub url: String,
+    /// Environment of every start.
+    env: Vec<(String, String)>,
+}
+
+impl Serving {
+    /// Starts one at this desk.
+    pub fn start(desk: Desk) -> Self {
+        Self::start_with(desk, &[])
+    }
+
+    /// Starts one with this environment.
+    pub fn start_with(desk: Desk, env: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let mut serving = Self {
+            desk,
+            process: None,
+            url: String::new(),
+            env: env.iter().map(owned).collect(),
+        };
+        serving.start_again();
+        serving
+    }
+
+    /// Starts it anew on the same state.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(self.env.iter().cloned()).stdout(Stdio::null());
+        let mut process = Running::start(command);
+        let line = process.wait_for(|line| line.contains("http://"));
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        self.url = url.map(str::to_owned).unwrap_or_default();
+        self.process = Some(process);
+    }
+
+    /// Its environment from the next start on.
+    pub fn set_env(&mut self, env: &[(&str, &str)]) {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.env = env.iter().map(owned).collect();
+    }
+
+    /// Kills the coordinator alone, as `kill -9` does, and waits for its end.
+    pub fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            signal("-KILL", process.id());
+            drop(process.end());
+        }
+    }
+
+    /// Waits until it has ended by itself; gives what it said.
+    #[track_caller]
+    pub fn ended(&mut self) -> String {
+        let process = self.process.take();
+        process
+            .map(|process| process.end().said)
+            .unwrap_or_default()
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Running {
+        self.process.as_mut().unwrap_or_else(|| panic!("it serves"))
+    }
+
+    /// `schliff` with the state folder of this desk, not yet started.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.desk.command(args);
+        command.env("SCHLIFF_STATE", self.state());
+        command.env_remove("SCHLIFF_COORDINATOR");
+        command
+    }
+
+    /// `schliff` to its end.
+    pub fn schliff(&self, args: &[&str]) -> Ended {
+        end_of(self.command(args))
+    }
+
+    /// The state folder.
+    pub fn state(&self) -> PathBuf {
+        self.desk.path("state")
+    }
+
+    /// Submits a job file with further arguments; gives the job's number.
+    #[track_caller]
+    pub fn submit(&self, args: &[&str]) -> u64 {
+        let mut all = vec!["submit", "--json"];
+        all.extend(args);
+        let submitted = self.schliff(&all).json();
+        submitted["job"]["id"].as_u64().unwrap_or_else(|| panic!("no id: {submitted}"))
+    }
+
+    /// A job as `schliff status --json` has it.
+    #[track_caller]
+    pub fn status(&self, job: u64) -> Value {
+        self.schliff(&["status", "--json", &job.to_string()]).json()
+    }
+
+    /// Waits for a state of a job; gives it.
+    #[track_caller]
+    pub fn wait_for(&self, job: u64, mut is_wanted: impl FnMut(&Value) -> bool) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let ended = self.schliff(&["status", "--json", &job.to_string()]);
+            let status = serde_json::from_str(&ended.stdout).unwrap_or(Value::Null);
+            if is_wanted(&status) {
+                return status;
+            }
+            assert!(Instant::now() < until, "{status:#}\n{}", ended.stderr);
+            crate::running::pause(LOOK);
+        }
+    }
+
+    /// Waits for a job's end; gives its outcome.
+    #[track_caller]
+    pub fn outcome(&self, job: u64) -> String {
+        let done = |status: &Value| {
+            status["outcome"]
+                .as_str()
+                .is_some_and(|word| !word.is_empty())
+        };
+        let status = self.wait_for(job, done);
+        status["outcome"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Processes that train under them, the oldest first.
+    pub fn trainers(&self) -> Vec<u32> {
+        crate::running::trainers_below(&self.agents())
+    }
+
+    /// Whether it has ended by itself.
+    pub fn is_over(&mut self) -> bool {
+        self.process.as_mut().is_none_or(Running::is_over)
+    }
+
+    /// Agents that live, as the cluster `local` notes their births.
+    pub fn agents(&self) -> Vec<u32> {
+        let folders = fs::read_dir(self.state().join("local"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let births =
+            folders.filter_map(|folder| fs::read_to_string(folder.path().join("birth")).ok());
+        let pids = births.filter_map(|birth| birth.split_whitespace().next()?.parse().ok());
+        // A number may be used again by somebody else.
+        pids.filter(|pid| self.is_ours(*pid)).collect()
+    }
+
+    fn is_ours(&self, pid: u32) -> bool {
+        let args = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        args.contains(&self.state().display().to_string())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.kill();
+        for agent in self.agents() {
+            signal("-KILL", agent);
+        }
+    }
+}
