@@ -7,7 +7,7 @@ mod ledger;
 
 use schliff_scheduler::action::{Action, Observed, Order};
 use schliff_scheduler::cluster::Terms;
-use schliff_scheduler::fact::{Fact, What};
+use schliff_scheduler::fact::Fact;
 use schliff_scheduler::input::Report;
 use schliff_spec::id::SubmitKey;
 
@@ -152,36 +152,5 @@ impl Guard {
             ),
             false => Ok(()),
         }
-    }
-}
-
-/// The name of a fact.
-pub(crate) fn fact_name(what: &What) -> &'static str {
-    match what {
-        What::ClusterAdded { .. } => "cluster-added",
-        What::ClusterRemoved { .. } => "cluster-removed",
-        What::Submitted { .. } => "submitted",
-        What::Planned { .. } => "planned",
-        What::Accepted { .. } => "accepted",
-        What::Granted { .. } => "granted",
-        What::Joined { .. } => "joined",
-        What::Started { .. } => "started",
-        What::Committed { .. } => "committed",
-        What::Measured { .. } => "measured",
-        What::Spoke { .. } => "spoke",
-        What::StopAsked { .. } => "stop-asked",
-        What::Ended { .. } => "ended",
-        What::Requeued { .. } => "requeued",
-        What::RetryPlanned { .. } => "retry-planned",
-        What::NodeStruck { .. } => "node-struck",
-        What::Paused { .. } => "paused",
-        What::Promoted { .. } => "promoted",
-        What::Finished { .. } => "finished",
-        What::NodesSeen { .. } => "nodes-seen",
-        What::ClusterSeen { .. } => "cluster-seen",
-        What::Heard { .. } => "heard",
-        What::Waiting { .. } => "waiting",
-        What::Seen { .. } => "seen",
-        What::Missed { .. } => "missed",
     }
 }

@@ -4,6 +4,7 @@
 //! by one virtual clock and one seed, and lets go wrong whatever can. After each event it looks for what
 //! must never be; once faults end, everything must come to its end. The same seed is the same run.
 
+pub mod backend;
 pub mod coverage;
 pub mod fault;
 pub mod rng;

@@ -5,6 +5,7 @@
 //! inside of an allocation, and calls on their way to it.
 
 mod listing;
+mod plan;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

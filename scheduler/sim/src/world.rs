@@ -163,7 +163,7 @@ impl World {
     /// # Errors
     /// A site's name that is none.
     pub fn new(scenario: Scenario, trace: Trace) -> Result<Self, IdError> {
-        let sites = scenario.sites.iter().map(clients::site);
+        let sites = scenario.sites.iter().map(Site::planned);
         let mut world = Self {
             rng: Rng::new(scenario.seed),
             now_ms: 0,
@@ -324,7 +324,7 @@ impl World {
         }
         let case = self.cases.entry(fault).or_default();
         *case += 1;
-        let befalls = *case == odds.case || self.rng.chance(odds.permille);
+        let befalls = *case == odds.case || (odds.permille > 0 && self.rng.chance(odds.permille));
         if befalls {
             self.count(fault, "");
         }

@@ -18,6 +18,7 @@ pub const SCRIPTS: &[&str] = &[
     "lost-reply",
     "lost-submit",
     "partition-late-return",
+    "partition-silent",
     "isolated-node",
     "preempt-chain",
     "walltime-chain",
@@ -39,12 +40,17 @@ impl Scenario {
             "lost-submit" => theirs().with(job(1)).odd(Fault::SubmitLost),
             "partition-late-return" => {
                 theirs()
-                    .with(job(2))
+                    .with(long_job(2))
+                    .strike(60, Fault::AgentPartition, 10 * MINUTE)
+            }
+            "partition-silent" => {
+                theirs()
+                    .with(long_job(2))
                     .strike(60, Fault::AgentPartition, 40 * MINUTE)
             }
             "isolated-node" => theirs()
                 .with(job(1))
-                .strike(60, Fault::NodeIsolated, 5 * MINUTE),
+                .strike(60, Fault::NodeIsolated, 45 * SECOND),
             "preempt-chain" => theirs()
                 .with(job(1))
                 .strike(60, Fault::Preemption, 0)
@@ -199,4 +205,13 @@ fn job(nodes: u32) -> JobPlan {
         },
         sweep: None,
     }
+}
+
+/// One that takes an hour.
+fn long_job(nodes: u32) -> JobPlan {
+    let mut long = job(nodes);
+    long.work.steps = 700;
+    long.work.commit_every = 60;
+    long.work.eval_every = 300;
+    long
 }

@@ -1,25 +1,17 @@
 //! Users: they submit, cancel and retry, and ask again until they are answered.
 
-use std::collections::BTreeMap;
-
 use schliff_scheduler::ask::{After, Ask, Sweep, Trial};
-use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::input::{Command, Submission};
-use schliff_spec::id::{ClusterName, IdError, JobId};
+use schliff_spec::id::{ClusterName, JobId};
 
 use super::mail::{Mail, Reply};
 use super::{Event, World};
 use crate::guard::{Breach, Verdict};
-use crate::scenario::{Act, JobPlan, SitePlan, Target};
-use crate::site::{Site, SiteNode};
+use crate::scenario::{Act, JobPlan, Target};
 use crate::work::Work;
 
 /// A client that has no answer asks again.
 const PATIENCE_MS: u64 = 10_000;
-/// What a listing of a site with its own queue may lag behind.
-const SETTLE_MS: u64 = 30_000;
-/// What it lags behind a submit at its best.
-const LAG_MS: u64 = 4_000;
 
 /// One request of a user.
 #[derive(Debug)]
@@ -219,33 +211,4 @@ fn ask(plan: &JobPlan, work: &Work) -> Result<Ask, Breach> {
         out: work.out.clone(),
         document,
     })
-}
-
-/// A site as it is planned.
-pub(super) fn site(plan: &SitePlan) -> Result<Site, IdError> {
-    let is_ours = plan.queue == Queue::Ours;
-    let name: ClusterName = plan.name.parse()?;
-    let mut nodes = BTreeMap::new();
-    for number in 1..=plan.nodes {
-        let node = SiteNode {
-            gpus: plan.gpus,
-            cpus: plan.cpus,
-            is_up: true,
-            is_drained: false,
-            foreign_until_ms: 0,
-        };
-        nodes.insert(format!("{}{number}", plan.name).parse()?, node);
-    }
-    let terms = Terms {
-        queue: plan.queue,
-        max_time_ms: plan.max_time_ms,
-        max_waiting: plan.max_waiting,
-        settle_ms: if is_ours { 0 } else { SETTLE_MS },
-    };
-    Ok(Site::new(
-        name,
-        terms,
-        nodes,
-        if is_ours { 0 } else { LAG_MS },
-    ))
 }

@@ -19,7 +19,7 @@ use super::{Event, World, journal, sound};
 use crate::coverage::Family;
 use crate::disk::{Reach, reread};
 use crate::fault::Fault;
-use crate::guard::{Verdict, fact_name};
+use crate::guard::Verdict;
 
 pub(super) use memory::same;
 
@@ -68,6 +68,7 @@ impl World {
         let mut state = State::default();
         facts.iter().for_each(|fact| state.apply(fact));
         same(&state, &self.durable)?;
+        memory::snapshot(&state)?;
         let observed = Observed {
             since: self.clock(),
             ..Observed::default()
@@ -166,7 +167,7 @@ impl World {
         let facts = decided.as_deref().unwrap_or_default();
         for fact in facts {
             state.apply(fact);
-            self.coverage.count(Family::Fact, fact_name(&fact.what));
+            self.coverage.count(Family::Fact, fact.kind());
             if fact.is_kept() {
                 self.note(fact);
                 batch.facts.push(fact.clone());

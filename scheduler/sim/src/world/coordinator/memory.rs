@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::guard::{Verdict, breach};
 use crate::world::mail::{Directive, Mail, Reply};
+use crate::world::sound;
 
 /// What the shell itself keeps of what it is told.
 pub(super) fn remember(observed: &mut Observed, mail: &Mail, now: Timestamp) {
@@ -96,6 +97,18 @@ pub(crate) fn same(lived: &State, replayed: &State) -> Verdict {
         None => "something other than jobs is not what is replayed".to_owned(),
     };
     breach("SCH-9", what)
+}
+
+/// SCH-9: what was written as a snapshot and read is the same state, and sound.
+pub(super) fn snapshot(state: &State) -> Verdict {
+    let read = serde_json::to_string(state).and_then(|text| serde_json::from_str(&text));
+    match read {
+        Ok(read) => {
+            sound(&read)?;
+            same(state, &read)
+        }
+        Err(error) => breach("SCH-9", format!("a snapshot cannot be read: {error}")),
+    }
 }
 
 /// A state without what is not kept.
