@@ -91,7 +91,7 @@ async fn frozen(mut scene: Scene, first: Server, second: Server) {
     scene.turn_over().await;
     let late = scene.submit_late(LATE);
     let frozen_at = Instant::now();
-    first.freeze();
+    first.freeze(&scene.stage);
     scene.answered_by(second.url()).await;
     let took = frozen_at.elapsed();
     eprintln!("the next coordinator answered {took:?} after the freeze");

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +11,8 @@ use tempfile::TempDir;
 
 /// A server on which databases may be made and dropped.
 const POSTGRES: &str = "SCHLIFF_TEST_POSTGRES";
+/// The cluster's folder.
+const CLUSTER: &str = "cluster";
 /// For anything to come about.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Nodes of the cluster; each has room for one job.
@@ -18,7 +21,7 @@ pub(crate) const NODES: u32 = 200;
 /// What coordinators share.
 pub(crate) struct Stage {
     folder: TempDir,
-    /// The journal, as the database's driver takes it.
+    /// The journal, as coordinators and the database's driver take it.
     pub(crate) database: String,
     pub(crate) world: FolderWorld,
 }
@@ -42,10 +45,10 @@ impl Stage {
         Access::open(self.folder.path()).expect("secrets")
     }
 
-    /// The journal, as a coordinator takes it.
-    pub(crate) fn journal(&self) -> String {
-        let file = self.database.strip_prefix("sqlite://");
-        file.unwrap_or(&self.database).to_owned()
+    /// Whether nobody is writing to the cluster's log.
+    pub(crate) fn is_cluster_free(&self) -> bool {
+        let log = File::open(self.folder.path().join(CLUSTER).join("log.jsonl"));
+        log.expect("the cluster's log").try_lock().is_ok()
     }
 }
 
@@ -54,7 +57,7 @@ pub(crate) fn cluster_in(folder: &Path) -> FolderOptions {
     let cluster = "desk".parse().expect("a name");
     FolderOptions {
         call_delay_ms: 40,
-        ..FolderOptions::new(cluster, folder.join("cluster"))
+        ..FolderOptions::new(cluster, folder.join(CLUSTER))
     }
 }
 
