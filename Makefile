@@ -60,8 +60,8 @@ test-nccl: rust-tools python-tools ## Test the feature nccl with NVIDIA's real l
 	SCHLIFF_TEST_NCCL="$$($(FETCH_NCCL))" \
 	  $(CARGO) test --release --locked -p schliff-collective --features nccl --lib --test nccl
 
-test-postgres: rust-tools ## Test the journal on Postgres, on a server of its own
-	reference/postgres.sh with $(CARGO) test --release --locked --workspace --test journal
+test-postgres: rust-tools ## Test the journal and a takeover on Postgres, on a server of its own
+	reference/postgres.sh with $(CARGO) test --release --locked --workspace --test journal --test takeover
 
 check: rust-tools ## Check format, lints, licences, layers and house rules
 	$(CARGO) fmt --all --check
