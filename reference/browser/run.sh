@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Drives the status page in Chromium: real jobs of a real coordinator (serve.mjs), then the showcase's
-# (showcase.mjs). Screenshots: target/browser. Needs the built programs and the built showcase.
+# (showcase.mjs); run.sh [SUITE...] for some. Screenshots: target/browser. Needs the built programs and the built showcase.
 #
 # Needs node 20, npm and Chromium (SCHLIFF_TEST_CHROMIUM, else /usr/bin/chromium). Installs Debian's where
 # it can (as root); elsewhere says what is missing.
@@ -43,11 +43,10 @@ scripts=$(mktemp -d "$cache/scripts-XXXXXX")
 trap 'rm -rf "$scripts"' EXIT
 cp "$here"/*.mjs "$here/package.json" "$scripts/"
 
+[ $# -gt 0 ] || set -- serve showcase
 failed=0
-for suite in "${@:-serve showcase}"; do
-  for name in $suite; do
-    echo "== $name"
-    SCHLIFF_ROOT=$root SCHLIFF_TEST_CHROMIUM=$chromium node "$scripts/$name.mjs" "$root/target/browser/$name" || failed=1
-  done
+for name in "$@"; do
+  echo "== $name"
+  SCHLIFF_ROOT=$root SCHLIFF_TEST_CHROMIUM=$chromium node "$scripts/$name.mjs" "$root/target/browser/$name" || failed=1
 done
 exit "$failed"

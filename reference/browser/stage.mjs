@@ -46,13 +46,13 @@ export async function shoot(page, name) {
   const modes = { light: `${name}-light`, dark: `${name}-dark` };
   for (const [colorScheme, file] of Object.entries(modes)) {
     await page.emulateMedia({ colorScheme });
-    await page.screenshot({ path: shots(file), fullPage: true });
+    await page.screenshot({ path: shots(file), fullPage: true, animations: 'disabled' });
   }
   await page.emulateMedia({ colorScheme: 'light' });
 }
 
 export async function done(page, name) {
-  if (name) await page.screenshot({ path: shots(name), fullPage: true });
+  if (name) await page.screenshot({ path: shots(name), fullPage: true, animations: 'disabled' });
   assert.deepEqual(page.complaints, [], name);
   await page.context().close();
 }

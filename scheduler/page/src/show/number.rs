@@ -62,9 +62,11 @@ pub(crate) fn bytes(value: u64) -> String {
     format!("{scaled:.places$}{THIN}{}", UNITS[unit])
 }
 
-/// Two places below ten, one below a hundred, none above: `3.25`, `32.5`, `325`.
+/// Two places below ten, one below a hundred, none above: `3.25`, `32.5`, `325`. What is small, but not
+/// nothing, keeps two digits that matter: `0.0042`.
 pub(crate) fn amount(value: f64) -> String {
     let places = match value.abs() {
+        size if (1e-6..0.1).contains(&size) => (1.0 - size.log10().floor()) as usize,
         size if size < 10.0 => 2,
         size if size < 100.0 => 1,
         _ => 0,
