@@ -113,6 +113,11 @@ mod tests {
             shown.join("|").replace(THIN, "_"),
             "0_B|1023_B|1.5_KiB|9.0_GiB"
         );
+        let amounts = [0.0, 0.000_31, 0.0042, 0.0996, 0.5, 3.25, 32.54, 325.4].map(amount);
+        assert_eq!(
+            amounts.join("|"),
+            "0.00|0.00031|0.0042|0.100|0.50|3.25|32.5|325"
+        );
         assert_eq!(percent(1.0, 3.0).replace(THIN, "_"), "33_%");
         assert_eq!(percent(1.0, 0.0), "");
     }
