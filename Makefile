@@ -22,7 +22,7 @@ FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
 .PHONY: help build quickstart test check sim sim-mutations
 .PHONY: bench bench-train bench-collective bench-checkpoint bench-precision bench-coordinator
-.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-cuda-kernels gpu-check check-features
+.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-browser test-cuda-kernels gpu-check check-features
 .PHONY: sim sim-mutations rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
@@ -62,6 +62,11 @@ test-nccl: rust-tools python-tools ## Test the feature nccl with NVIDIA's real l
 
 test-postgres: rust-tools ## Test the journal and a takeover on Postgres, on a server of its own
 	reference/postgres.sh with $(CARGO) test --release --locked --workspace --test journal --test takeover
+
+# The workspace's features, as in `build`.
+test-browser: build ## Drive the status page in Chromium over real jobs; screenshots: target/browser
+	$(CARGO) build --release --locked --workspace --example showcase
+	reference/browser/run.sh
 
 check: rust-tools ## Check format, lints, licences, layers and house rules
 	$(CARGO) fmt --all --check
