@@ -140,7 +140,9 @@ fn may_ever_run(draft: &Draft<'_>, ask: &Ask) -> Result<(), Rejection> {
 
 /// Whether a shape fits a cluster that is empty and whole.
 fn may_fit(cluster: &Cluster, shape: Shape) -> bool {
-    if cluster.terms.queue == Queue::Theirs || cluster.nodes.is_empty() {
+    // After a restart, nodes that are held are there before anybody knows how large they are.
+    let is_known = cluster.observed_at.is_some() && !cluster.nodes.is_empty();
+    if cluster.terms.queue == Queue::Theirs || !is_known {
         return true;
     }
     let large = cluster

@@ -1,3 +1,4 @@
+use schliff_scheduler::allocation::AllocationStatus;
 use schliff_scheduler::ask::{After, Ask};
 use schliff_scheduler::ending::Outcome;
 use schliff_scheduler::input::{Command, Input, Submission};
@@ -92,4 +93,18 @@ fn an_ended_job_stays_ended_and_a_new_one_goes_on_with_it() {
     assert_eq!(next.attempts[0].resume_from, next.committed);
     // One at a time: both would write under the same prefix.
     assert_eq!(desk.try_tell(retry), Err(Rejection::NotEnded(JobId(2))));
+}
+
+#[test]
+fn nothing_is_too_large_for_a_cluster_that_was_not_observed_since_a_restart() {
+    let mut desk = Desk::with_nodes(1);
+    let job = desk.submit(ask("job"));
+    desk.tick();
+    desk.run(job);
+    desk.state = desk.replayed();
+    // The node that is held is known by its name, and by nothing else.
+    desk.submit(ask("another"));
+    desk.list(&[(job, AllocationStatus::Running)]);
+    let error = desk.try_submit(of_shape(2, 1), Vec::new());
+    assert!(error.is_err(), "{error:?}");
 }
