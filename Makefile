@@ -20,9 +20,10 @@ FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
-.PHONY: help build quickstart test check bench bench-train bench-collective bench-checkpoint bench-precision
-.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-cuda-kernels gpu-check check-features
-.PHONY: rust-tools python-tools model s3 quickstart-inputs
+.PHONY: help build quickstart test check sim sim-mutations
+.PHONY: bench bench-train bench-collective bench-checkpoint bench-precision bench-coordinator
+.PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-browser test-cuda-kernels gpu-check check-features
+.PHONY: sim sim-mutations rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -59,8 +60,13 @@ test-nccl: rust-tools python-tools ## Test the feature nccl with NVIDIA's real l
 	SCHLIFF_TEST_NCCL="$$($(FETCH_NCCL))" \
 	  $(CARGO) test --release --locked -p schliff-collective --features nccl --lib --test nccl
 
-test-postgres: rust-tools ## Test the journal on Postgres, on a server of its own
-	reference/postgres.sh with $(CARGO) test --release --locked --workspace --test journal
+test-postgres: rust-tools ## Test the journal and a takeover on Postgres, on a server of its own
+	reference/postgres.sh with $(CARGO) test --release --locked --workspace --test journal --test takeover
+
+# The workspace's features, as in `build`.
+test-browser: build ## Drive the status page in Chromium over real jobs; screenshots: target/browser
+	$(CARGO) build --release --locked --workspace --example showcase
+	reference/browser/run.sh
 
 check: rust-tools ## Check format, lints, licences, layers and house rules
 	$(CARGO) fmt --all --check
@@ -68,6 +74,14 @@ check: rust-tools ## Check format, lints, licences, layers and house rules
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check licenses bans sources; \
 	 else echo "cargo-deny is not installed: licences are not checked"; fi
 	$(CARGO) test --release --locked -p schliff-tests --test layers --test tidy
+
+# 300 worlds in which whatever can go wrong does; a seed that finds something is printed.
+sim: rust-tools ## Simulate the scheduler with 300 seeds of faults
+	$(CARGO) build --release --locked --workspace --bin schliff-sim
+	target/release/schliff-sim run --seeds 300
+
+sim-mutations: rust-tools ## Break the scheduler's rules one by one; the simulator must find each
+	scheduler/sim/mutations.sh
 
 bench-train: rust-tools reference-env ## Compare training with torch and PEFT; writes docs/benchmarks/train.md
 	@$(MAKE) -j2 build quickstart-inputs
@@ -86,6 +100,10 @@ bench-checkpoint: rust-tools reference-env ## Compare checkpoints and recovery w
 bench-precision: rust-tools python-tools ## The quickstart in each number format; writes docs/benchmarks/precision.md
 	@$(MAKE) -j2 build quickstart-inputs
 	$(PYTHON) reference/bench_precision.py
+
+bench-coordinator: rust-tools python-tools ## The coordinator with 11,000 jobs and 8,000 ranks; writes docs/benchmarks/coordinator.md
+	$(CARGO) build --release --locked --workspace --bin schliff --example bench_coordinator --example bench_brain
+	$(PYTHON) reference/bench_coordinator.py
 
 bench: bench-train ## The same as bench-train
 

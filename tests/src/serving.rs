@@ -114,7 +114,9 @@ impl Serving {
         let mut all = vec!["submit", "--json"];
         all.extend(args);
         let submitted = self.schliff(&all).json();
-        submitted["job"]["id"].as_u64().unwrap_or_else(|| panic!("no id: {submitted}"))
+        submitted["job"]["id"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no id: {submitted}"))
     }
 
     /// A job as `schliff status --json` has it.

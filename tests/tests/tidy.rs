@@ -26,6 +26,9 @@ const DRAWERS: &[&str] = &[
     "mod", "util", "utils", "common", "helper", "helpers", "manager", "misc",
 ];
 
+/// Written by a program from what is beside it, which a test holds it to.
+const GENERATED: &[&str] = &["wire/src/generated"];
+
 /// A text file of the repository.
 struct Text {
     /// Path from the root.
@@ -83,7 +86,9 @@ fn texts() -> Vec<Text> {
 }
 
 fn rust_files() -> Vec<Text> {
-    let files: Vec<_> = texts().into_iter().filter(|file| file.is("rs")).collect();
+    let is_written = |file: &Text| !GENERATED.iter().any(|path| file.path.starts_with(path));
+    let files = texts().into_iter().filter(|file| file.is("rs"));
+    let files: Vec<_> = files.filter(is_written).collect();
     assert!(files.len() > 20, "the search itself works");
     files
 }
@@ -294,9 +299,11 @@ fn files_named_in_documents_exist() {
         "launcher/",
         "reference/",
         "registry/",
+        "scheduler/",
         "spec/",
         "tests/",
         "trainer/",
+        "wire/",
     ];
     let mut missing = Vec::new();
     for file in markdown_files() {

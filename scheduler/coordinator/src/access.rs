@@ -90,7 +90,7 @@ impl Access {
     }
 
     /// The token of an attempt's agents.
-    pub(crate) fn agent_token(&self, key: SubmitKey) -> String {
+    pub fn agent_token(&self, key: SubmitKey) -> String {
         hex(&self.digest(&["agent", &key.to_string()]))
     }
 

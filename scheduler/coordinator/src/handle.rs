@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use schliff_page::Change;
-use schliff_scheduler::State;
+use schliff_scheduler::{Explainer, State};
 use schliff_spec::cluster::Cost;
 use schliff_spec::id::ClusterName;
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
@@ -35,6 +35,8 @@ use crate::view::Look;
 pub(crate) use ask::step_point;
 pub(crate) use feed::Feed;
 
+/// Between two looks at who leads.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
 /// Changes that a reader may lag behind by.
 const CHANGES: usize = 1_024;
 
@@ -99,6 +101,15 @@ impl Handle {
         self.shared.leading.get().is_some()
     }
 
+    /// Waits until it leads, or knows who does, or has ended: from then on it answers for good.
+    pub async fn settled(&self) {
+        let is_open = || self.shared.ended.borrow().is_none();
+        let is_standby = || ![String::new(), self.url().to_owned()].contains(&self.leader());
+        while is_open() && !self.is_leading() && !is_standby() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Asks it to end; [`Self::ended`] tells when it has.
     pub fn close(&self) {
         self.shared.closing.send_replace(true);
@@ -139,11 +150,13 @@ impl Handle {
 
     fn see<T>(&self, desk: &Desk, state: &State, see: impl FnOnce(Look<'_>) -> T) -> T {
         let memory = desk.memory.read().unwrap_or_else(PoisonError::into_inner);
+        let now = now();
         see(Look {
             state,
             memory: &memory,
             costs: &self.shared.costs,
-            now: now(),
+            now,
+            explainer: &Explainer::new(state, now),
         })
     }
 }

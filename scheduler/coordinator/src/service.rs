@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use schliff_page::Change;
-use schliff_scheduler::action::Observed;
+use schliff_scheduler::action::{Action, Observed};
 use schliff_scheduler::input::{Command, Input};
 use schliff_spec::id::{ClusterName, JobId};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -26,7 +26,7 @@ use crate::launch::Contact;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::options::Options;
-use crate::owner::{Desk, INBOX, Owner};
+use crate::owner::{Desk, INBOX, Message, Owner};
 use crate::recorder::recorder;
 use crate::site::{ACTIONS, Keeper, Site, Standing};
 use crate::{grpc, lead, web};
@@ -163,28 +163,7 @@ async fn begin(
     let (recorder, writer) = recorder(journal.clone(), Arc::clone(lease), Arc::clone(&metrics));
     let (inbox, messages) = mpsc::channel(INBOX);
     let mut tasks = JoinSet::new();
-    let mut sites = BTreeMap::new();
-    let mut standings = BTreeMap::new();
-    let contact = Arc::new(contact(options, shared));
-    for site in &options.sites {
-        let cluster = site.backend.cluster().clone();
-        let standing = Standing::new(site);
-        let (sender, actions) = mpsc::channel(ACTIONS);
-        let keeper = Keeper {
-            site: site.clone(),
-            standing: Arc::clone(&standing),
-            actions,
-            owner: inbox.clone(),
-            contact: Arc::clone(&contact),
-        };
-        let closing = shared.closing.subscribe();
-        tasks.spawn(async move {
-            keeper.run(closing).await;
-            Ok(())
-        });
-        sites.insert(cluster.clone(), sender);
-        standings.insert(cluster, standing);
-    }
+    let (sites, standings) = keep_sites(options, shared, &inbox, &mut tasks);
     let owner = Owner {
         desk: Arc::clone(&desk),
         journal,
@@ -226,6 +205,40 @@ async fn begin(
         }
     });
     Ok(tasks)
+}
+
+type Sites = BTreeMap<ClusterName, mpsc::Sender<Action>>;
+type Standings = BTreeMap<ClusterName, Arc<Standing>>;
+
+/// Starts a task for each cluster.
+fn keep_sites(
+    options: &Options,
+    shared: &Shared,
+    inbox: &mpsc::Sender<Message>,
+    tasks: &mut JoinSet<Result<(), Error>>,
+) -> (Sites, Standings) {
+    let (mut sites, mut standings) = (Sites::new(), Standings::new());
+    let contact = Arc::new(contact(options, shared));
+    for site in &options.sites {
+        let cluster = site.backend.cluster().clone();
+        let standing = Standing::new(site);
+        let (sender, actions) = mpsc::channel(ACTIONS);
+        let keeper = Keeper {
+            site: site.clone(),
+            standing: Arc::clone(&standing),
+            actions,
+            owner: inbox.clone(),
+            contact: Arc::clone(&contact),
+        };
+        let closing = shared.closing.subscribe();
+        tasks.spawn(async move {
+            keeper.run(closing).await;
+            Ok(())
+        });
+        sites.insert(cluster.clone(), sender);
+        standings.insert(cluster, standing);
+    }
+    (sites, standings)
 }
 
 fn contact(options: &Options, shared: &Shared) -> Contact {

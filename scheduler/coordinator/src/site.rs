@@ -23,7 +23,7 @@ pub(crate) const ACTIONS: usize = 1_024;
 /// Calls at a time.
 const CALLS: usize = 8;
 /// For one call; a batch system that hangs must not hold up the rest.
-const CALL: Duration = Duration::from_secs(120);
+const CALL: Duration = Duration::from_millis(schliff_scheduler::policy::CALL_MS);
 /// The longest pause after observations that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use schliff_scheduler::State;
 use schliff_scheduler::time::Timestamp;
+use schliff_scheduler::{Explainer, State};
 use schliff_spec::cluster::Cost;
 use schliff_spec::id::ClusterName;
 
@@ -29,4 +29,5 @@ pub(crate) struct Look<'a> {
     /// What the clusters cost.
     pub(crate) costs: &'a BTreeMap<ClusterName, Cost>,
     pub(crate) now: Timestamp,
+    pub(crate) explainer: &'a Explainer<'a>,
 }

@@ -45,6 +45,7 @@ pub(crate) fn routes(handle: &Handle, guard: &Guard) -> Router {
     Router::new()
         .route("/healthz", get(health).with_state(handle.clone()))
         .merge(login::routes(web))
+        .merge(schliff_page::assets())
         .fallback_service(closed)
 }
 
@@ -75,7 +76,7 @@ async fn metrics(State(handle): State<Handle>) -> Response {
 async fn admit(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let Some(role) = role(&web, request.headers()) else {
         return match request.method() {
-            &Method::GET => Redirect::to("/login").into_response(),
+            &Method::GET => schliff_page::login(StatusCode::UNAUTHORIZED, "").await,
             _ => (StatusCode::UNAUTHORIZED, "not logged in\n").into_response(),
         };
     };

@@ -2,6 +2,8 @@
 
 mod queued;
 
+use std::cell::OnceCell;
+
 use schliff_spec::id::JobId;
 
 use crate::job::{Attempt, Job, Phase};
@@ -39,24 +41,52 @@ impl Explanation {
 
 /// Why job `id` is as it is; `None` where there is no such job.
 pub fn explain(state: &State, now: Timestamp, id: JobId) -> Option<Explanation> {
-    let job = state.jobs.get(&id)?;
-    let explanation = match (&job.phase, job.live()) {
-        (Phase::Done { outcome, .. }, _) => Explanation::of(Reason::Done {
-            outcome: outcome.clone(),
-        }),
-        (Phase::Queued, _) => queued::explain(state, now, job),
-        (Phase::Recovering { cause, not_before }, _) => Explanation::of(Reason::BackOff {
-            cause: cause.clone(),
-            failures: job.failures,
-            retries: job.ask.retries,
-            not_before: *not_before,
-            in_ms: not_before.since(now),
-        }),
-        (_, Some(attempt)) => live(job, attempt, now),
-        // No phase but the above is without a live attempt (checked as SCH-2).
-        (_, None) => Explanation::of(Reason::Next),
-    };
-    Some(explanation)
+    Explainer::new(state, now).explain(id)
+}
+
+/// Explains many jobs of one state: what is the same for all of them is found once.
+pub struct Explainer<'a> {
+    state: &'a State,
+    now: Timestamp,
+    queue: OnceCell<queued::Queue<'a>>,
+}
+
+impl<'a> Explainer<'a> {
+    /// Of this state; nothing is looked at before somebody asks.
+    pub fn new(state: &'a State, now: Timestamp) -> Self {
+        Self {
+            state,
+            now,
+            queue: OnceCell::new(),
+        }
+    }
+
+    /// As [`explain`].
+    pub fn explain(&self, id: JobId) -> Option<Explanation> {
+        let job = self.state.jobs.get(&id)?;
+        let explanation = match (&job.phase, job.live()) {
+            (Phase::Done { outcome, .. }, _) => Explanation::of(Reason::Done {
+                outcome: outcome.clone(),
+            }),
+            (Phase::Queued, _) => {
+                let queue = self
+                    .queue
+                    .get_or_init(|| queued::Queue::of(self.state, self.now));
+                queue.explain(job)
+            }
+            (Phase::Recovering { cause, not_before }, _) => Explanation::of(Reason::BackOff {
+                cause: cause.clone(),
+                failures: job.failures,
+                retries: job.ask.retries,
+                not_before: *not_before,
+                in_ms: not_before.since(self.now),
+            }),
+            (_, Some(attempt)) => live(job, attempt, self.now),
+            // No phase but the above is without a live attempt (checked as SCH-2).
+            (_, None) => Explanation::of(Reason::Next),
+        };
+        Some(explanation)
+    }
 }
 
 fn live(job: &Job, attempt: &Attempt, now: Timestamp) -> Explanation {

@@ -29,7 +29,7 @@ mod reconcile;
 mod shared;
 
 pub use decide::decide;
-pub use explain::{Explanation, explain};
+pub use explain::{Explainer, Explanation, explain};
 pub use invariant::{Violation, check};
 pub use reconcile::reconcile;
 pub use state::State;

@@ -115,7 +115,8 @@ function chart(section, kind, steps) {
     scales: { x: { time: false, range: (_, low, high) => [Math.min(low ?? 0, 0), Math.max(high ?? 1, steps())] } },
     series: [{}, ...series], axes: axes(ink, kind === 'loss' ? plain : format), hooks: { setCursor: [point] },
   };
-  if (kind === 'speed') options.scales.y = { range: (_, low, high) => [0, high * 1.1 || 1] };
+  // From nothing on: a rate that stays as it is has else an axis of one and the same number.
+  if (kind !== 'loss') options.scales.y = { range: (_, low, high) => [0, high * 1.1 || 1] };
   box.replaceChildren();
   const plot = new uPlot(options, columns(), box);
   const resize = new ResizeObserver(() => { if (box.clientWidth) plot.setSize({ width: box.clientWidth, height }); });

@@ -14,5 +14,5 @@ pub mod source;
 mod timeline;
 mod view;
 
-pub use route::router;
+pub use route::{assets, login, router};
 pub use source::{Caller, Change, Refusal, Source};

@@ -13,7 +13,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use crate::asset;
 use crate::source::{Caller, Refusal, Source};
 use crate::view::failure::FailurePage;
+use crate::view::login::LoginPage;
 use crate::view::text;
 
 /// Only what the page itself serves: nothing inline, nothing from elsewhere, no frame around it.
@@ -58,10 +59,26 @@ pub fn router(source: Arc<dyn Source>) -> Router {
         .route("/clusters", get(look::clusters))
         .route("/clusters/events", get(look::clusters_events))
         .route("/models", get(look::models))
-        .route("/assets/{digest}/{*name}", get(asset::serve))
         .fallback(async || Refusal::no_page())
         .with_state(site)
         .layer(map_response(secured))
+        .merge(assets())
+}
+
+/// Scripts and styles, which tell nothing of jobs: who is not logged in needs them too.
+pub fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/assets/{digest}/{*name}", get(asset::serve))
+        .layer(map_response(secured))
+}
+
+/// The page that asks for a token; `remark` is what was wrong with the one before.
+pub async fn login(status: StatusCode, remark: &str) -> Response {
+    let answer = match page(&LoginPage::new(remark)) {
+        Ok(page) => (status, page).into_response(),
+        Err(refusal) => refusal.into_response(),
+    };
+    secured(answer).await
 }
 
 /// Puts into an answer what keeps a browser from doing more than it has to.

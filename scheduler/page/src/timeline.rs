@@ -38,9 +38,14 @@ impl Scale {
             Some("preempted" | "withdrawn") => "is-recovering",
             Some(_) => "is-failed",
         };
+        // What failed before it trained failed while it started.
+        let started = match (trained, attempt.running_ms) {
+            ("is-failed", 0) => trained,
+            _ => "is-starting",
+        };
         let spans = [
             ("is-queued", attempt.planned_ms, granted),
-            ("is-starting", granted, running),
+            (started, granted, running),
             (trained, running, end),
         ];
         let parts = spans.into_iter().filter_map(|(class, from, to)| {
@@ -115,6 +120,22 @@ mod tests {
             ("is-failed", 200.0, 500.0),
         ];
         assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn one_that_failed_before_it_trained_is_seen_to_have_failed() {
+        let attempt = AttemptView {
+            planned_ms: 1000,
+            granted_ms: 1100,
+            ended_ms: 1700,
+            ending: Some(Reason {
+                code: "usage".into(),
+                ..Reason::default()
+            }),
+            ..AttemptView::default()
+        };
+        let expected = [("is-queued", 0.0, 100.0), ("is-failed", 100.0, 600.0)];
+        assert_eq!(SCALE.bar(&attempt).parts, expected);
     }
 
     #[test]

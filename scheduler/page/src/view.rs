@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod lines;
+pub(crate) mod login;
 pub(crate) mod ranks;
 pub(crate) mod row;
 pub(crate) mod trials;

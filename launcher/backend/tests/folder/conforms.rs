@@ -30,6 +30,7 @@ pub(crate) fn queue_is_theirs(options: &mut FolderOptions) {
         queue: Queue::Theirs,
         max_time_ms: None,
         max_waiting: Some(3),
+        settle_ms: 0,
     };
     options.starts_at_once = false;
 }

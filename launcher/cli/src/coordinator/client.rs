@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use schliff_wire::MAX_MESSAGE_BYTES;
 use schliff_wire::v1::jobs_client::JobsClient;
+use schliff_wire::{MAX_MESSAGE_BYTES, metadata};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -35,19 +35,33 @@ const MOST_ADDRESSES: usize = 8;
 /// The generated client with the token put in.
 pub(crate) type Jobs = JobsClient<InterceptedService<Channel, Bearer>>;
 
-/// Shows the token with each request.
+/// Shows the token with each request, and says who asks.
 #[derive(Clone)]
-pub(crate) struct Bearer(Option<MetadataValue<Ascii>>);
+pub(crate) struct Bearer {
+    token: Option<MetadataValue<Ascii>>,
+    user: Option<MetadataValue<Ascii>>,
+}
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(token) = &self.0 {
-            request
-                .metadata_mut()
-                .insert("authorization", token.clone());
+        let told = request.metadata_mut();
+        if let Some(token) = &self.token {
+            told.insert("authorization", token.clone());
+        }
+        if let Some(user) = &self.user {
+            told.insert(metadata::USER, user.clone());
         }
         Ok(request)
     }
+}
+
+/// Who asks, as the system calls them: for people to read, no proof of anything.
+fn user() -> Option<MetadataValue<Ascii>> {
+    let names = ["USER", "LOGNAME"].into_iter();
+    let name = names
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.is_empty());
+    name.and_then(|name| name.parse().ok())
 }
 
 /// One address with its connection, which is made when it is first needed.
@@ -59,7 +73,7 @@ struct Candidate {
 /// The coordinators, the one that is asked first in front.
 pub(crate) struct Coordinator {
     candidates: VecDeque<Candidate>,
-    token: Bearer,
+    bearer: Bearer,
     ca: Option<Vec<u8>>,
 }
 
@@ -73,7 +87,10 @@ impl Coordinator {
         })?;
         let mut coordinator = Self {
             candidates: VecDeque::new(),
-            token: Bearer(token),
+            bearer: Bearer {
+                token,
+                user: user(),
+            },
             ca,
         };
         for url in urls {
@@ -81,7 +98,7 @@ impl Coordinator {
             coordinator.candidates.push_back(candidate);
         }
         let open = |candidate: &&Candidate| is_in_the_clear(&candidate.url);
-        if coordinator.token.0.is_some()
+        if coordinator.bearer.token.is_some()
             && let Some(candidate) = coordinator.candidates.iter().find(open)
         {
             let warning = terminal::yellow("warning:");
@@ -110,7 +127,7 @@ impl Coordinator {
             endpoint = endpoint.tls_config(tls).map_err(unusable)?;
         }
         let channel = endpoint.connect_lazy();
-        let jobs = JobsClient::with_interceptor(channel, self.token.clone())
+        let jobs = JobsClient::with_interceptor(channel, self.bearer.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Candidate { url, jobs })

@@ -39,6 +39,7 @@ pub(crate) fn serve(args: ServeArgs) -> Outcome {
         let options = options(&args, &state, &profiles).await?;
         let access = options.access.clone();
         let handle = start(options, &args, &state).await?;
+        handle.settled().await;
         announce(&handle, &state, &access)?;
         until_told(&handle).await?;
         let end = handle.ended().await;

@@ -340,6 +340,7 @@ impl Jobs for World {
             jobs: page,
             next_before,
             counts: counts.to_vec(),
+            ..ListReply::default()
         }))
     }
 

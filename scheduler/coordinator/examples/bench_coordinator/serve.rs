@@ -40,6 +40,7 @@ pub(crate) async fn run(
         version: "bench".into(),
     })
     .await?;
+    handle.settled().await;
     writeln!(std::io::stdout(), "{}", handle.url())?;
     let end = handle.ended().await;
     match &*end {

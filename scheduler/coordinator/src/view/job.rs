@@ -1,6 +1,5 @@
 //! A job.
 
-use schliff_scheduler::explain;
 use schliff_scheduler::job::{Attempt, Job, Phase, Role};
 use schliff_spec::id::NodeName;
 use schliff_wire::v1::{self, AttemptView, Dependency, JobView, Progress, RankView};
@@ -23,7 +22,7 @@ pub(crate) fn phase(phase: &Phase) -> v1::Phase {
 
 /// A job as it stands in a list: without attempts, ranks, checkpoints and its file.
 pub(crate) fn short(look: Look<'_>, job: &Job) -> JobView {
-    let explained = explain(look.state, look.now, job.id);
+    let explained = look.explainer.explain(job.id);
     let shape = job.attempts.last().map_or(job.ask.wanted(), |it| it.shape);
     let (parent, label) = match &job.role {
         Role::Trial { parent, label, .. } => (parent.0, label.clone()),

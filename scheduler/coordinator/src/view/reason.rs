@@ -2,7 +2,7 @@
 
 use schliff_scheduler::ending::Ending;
 use schliff_scheduler::reason::Reason;
-use schliff_scheduler::{explain, time::Timestamp};
+use schliff_scheduler::time::Timestamp;
 use schliff_spec::id::JobId;
 use schliff_wire::v1;
 
@@ -11,7 +11,7 @@ use crate::clock::wire_ms;
 
 /// Why a job is as it is; `None` where there is no such job.
 pub(crate) fn explanation(look: Look<'_>, id: JobId) -> Option<v1::Explanation> {
-    let explained = explain(look.state, look.now, id)?;
+    let explained = look.explainer.explain(id)?;
     let job = look.state.jobs.get(&id)?;
     Some(v1::Explanation {
         job: id.0,

@@ -5,6 +5,7 @@ use axum::extract::{Form, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use schliff_page::login as login_page;
 use serde::Deserialize;
 
 use super::{COOKIE, Web};
@@ -28,24 +29,24 @@ struct Login {
 
 async fn show(State(web): State<Web>, Query(login): Query<Login>) -> Response {
     match login.token.is_empty() {
-        true => form(StatusCode::OK, ""),
-        false => enter(&web, &login.token),
+        true => login_page(StatusCode::OK, "").await,
+        false => enter(&web, &login.token).await,
     }
 }
 
 async fn post(State(web): State<Web>, Form(login): Form<Login>) -> Response {
-    enter(&web, &login.token)
+    enter(&web, &login.token).await
 }
 
-fn enter(web: &Web, token: &str) -> Response {
+async fn enter(web: &Web, token: &str) -> Response {
     let shared = &web.handle.shared;
     let Some(role) = shared.access.role_of(token.trim()) else {
         shared.metrics.refuse("token");
-        return form(StatusCode::UNAUTHORIZED, "This token is not known here.");
+        return login_page(StatusCode::UNAUTHORIZED, "This token is not known here.").await;
     };
     let name = "login".to_owned();
     if let Err(refusal) = web.guard.admit(Person { role, name }) {
-        return form(StatusCode::TOO_MANY_REQUESTS, &refusal.text);
+        return login_page(StatusCode::TOO_MANY_REQUESTS, &refusal.text).await;
     }
     let session = shared.access.session(role, now());
     let secure = match shared.url.starts_with("https://") {
@@ -65,21 +66,4 @@ fn enter(web: &Web, token: &str) -> Response {
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     (headers, Html(page)).into_response()
-}
-
-/// `remark` is one of ours, never something that was sent.
-fn form(status: StatusCode, remark: &str) -> Response {
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Schliff: log in</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><h1>Schliff</h1><p>{remark}</p>\
-         <form method=\"post\" action=\"/login\"><label>Token <input name=\"token\" \
-         type=\"password\" autocomplete=\"current-password\" autofocus></label> \
-         <button>Log in</button></form><p>The coordinator's state folder has it in the file \
-         <code>token</code>, and <code>viewer-token</code> for looking only.</p></html>"
-    );
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (status, headers, Html(page)).into_response()
 }

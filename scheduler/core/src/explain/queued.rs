@@ -1,9 +1,11 @@
 //! What a queued job waits for.
 
-use schliff_spec::id::JobId;
+use std::collections::{BTreeMap, BTreeSet};
+
+use schliff_spec::id::{ClusterName, JobId, NodeName};
 
 use super::Explanation;
-use crate::cluster::{Cluster, Queue};
+use crate::cluster::{self, Cluster};
 use crate::decide::{AtWork, Room, Wait, avoided, rung_missing, waiting_for, waits_since};
 use crate::job::{Job, Phase, Role};
 use crate::policy::STARVE_MS;
@@ -15,129 +17,185 @@ use crate::time::Timestamp;
 /// Jobs ahead that are named.
 const NAMED: usize = 10;
 
-pub(super) fn explain(state: &State, now: Timestamp, job: &Job) -> Explanation {
-    if let Role::Sweep { trials, .. } = &job.role {
-        let is_done = |id: &&JobId| state.jobs.get(id).is_some_and(Job::is_done);
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        return Explanation::of(Reason::Trials {
-            ended: count(trials.iter().filter(is_done).count()),
-            of: count(trials.len()),
-        });
-    }
-    match waiting_for(state, job, &AtWork::of(state)) {
-        Wait::Jobs(jobs) => Explanation::of(Reason::AfterJobs { jobs }),
-        Wait::SweepLimit { sweep, most } => Explanation::of(Reason::SweepLimit { sweep, most }),
-        Wait::Rung { sweep, rung } => Explanation::of(Reason::Rung {
-            sweep,
-            missing: rung_missing(state, sweep, rung),
-        }),
-        Wait::Nothing => for_room(state, now, job),
-    }
+/// The queue and the clusters, seen once for many questions.
+pub(super) struct Queue<'a> {
+    state: &'a State,
+    now: Timestamp,
+    at_work: AtWork,
+    /// Jobs that wait for room alone, the next first.
+    ready: Vec<&'a Job>,
+    sites: BTreeMap<&'a ClusterName, Site<'a>>,
 }
 
-/// It could begin, were there room.
-fn for_room(state: &State, now: Timestamp, job: &Job) -> Explanation {
-    let eligible: Vec<&Cluster> = match &job.ask.cluster {
-        Some(name) => state.clusters.get(name).into_iter().collect(),
-        None => state.clusters.values().collect(),
-    };
-    if eligible.is_empty() {
-        return Explanation::of(Reason::ClusterGone {
-            cluster: job.ask.cluster.clone(),
-        });
-    }
-    let ahead = ahead(state, job);
-    let mut reasons = eligible
-        .iter()
-        .map(|cluster| at(state, now, job, cluster, &ahead));
-    let first = reasons.next().unwrap_or(Reason::Next);
-    let mut explanation = Explanation::of(first);
-    explanation.because = reasons.collect();
-    explanation.ahead = ahead.iter().take(NAMED).copied().collect();
-    explanation.ahead_count = ahead.len() as u64;
-    if ahead.is_empty() {
-        let estimates = eligible.iter();
-        explanation.start_estimate = estimates
-            .filter_map(|cluster| estimate(state, now, job.ask.wanted(), cluster))
-            .min();
-    }
-    explanation
+/// One cluster.
+struct Site<'a> {
+    cluster: &'a Cluster,
+    avoided: BTreeSet<&'a NodeName>,
+    room: Room<'a>,
+    /// Allocations that wait in its own queue.
+    waiting: u32,
 }
 
-/// Jobs that go before it to a cluster where it may run, the next first.
-fn ahead(state: &State, job: &Job) -> Vec<JobId> {
-    let own = QueuePlace::of(job);
-    let may_meet = |other: &Job| match (&job.ask.cluster, &other.ask.cluster) {
-        (Some(own), Some(theirs)) => own == theirs,
-        _ => true,
-    };
-    let before = state.queue.range(..own);
-    let before = before.filter_map(|place| state.jobs.get(&place.job));
-    let at_work = AtWork::of(state);
-    before
-        .filter(|other| may_meet(other) && waiting_for(state, other, &at_work) == Wait::Nothing)
-        .map(|other| other.id)
-        .collect()
-}
-
-/// Why it does not begin on one cluster.
-fn at(state: &State, now: Timestamp, job: &Job, cluster: &Cluster, ahead: &[JobId]) -> Reason {
-    let name = cluster.name.clone();
-    if cluster.observed_at.is_none() {
-        return Reason::ClusterUnseen { cluster: name };
-    }
-    if cluster.terms.queue == Queue::Theirs {
-        let most = cluster.terms.max_waiting.unwrap_or(u32::MAX);
-        // Those ahead take the places that are left.
-        let ahead = ahead.iter().filter_map(|id| state.jobs.get(id));
-        let ahead = ahead.filter(|other| may_run_on(cluster, other)).count();
-        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-        return match waiting_at(state, cluster).saturating_add(ahead) >= most {
-            true => Reason::ClusterQueueFull {
-                cluster: name,
-                most,
-            },
-            false => Reason::Next,
+impl<'a> Queue<'a> {
+    pub(super) fn of(state: &'a State, now: Timestamp) -> Self {
+        let at_work = AtWork::of(state);
+        let queued = state
+            .queue
+            .iter()
+            .filter_map(|place| state.jobs.get(&place.job));
+        let ready = queued.filter(|job| waiting_for(state, job, &at_work) == Wait::Nothing);
+        let ready = ready.collect();
+        let site = |(name, cluster)| {
+            let avoided = avoided(cluster, now);
+            let site = Site {
+                cluster,
+                room: Room::of(cluster, &avoided),
+                avoided,
+                waiting: waiting_at(state, cluster),
+            };
+            (name, site)
         };
+        Self {
+            state,
+            now,
+            ready,
+            sites: state.clusters.iter().map(site).collect(),
+            at_work,
+        }
     }
-    let shape = job.ask.wanted();
-    let avoided = avoided(cluster, now);
-    let free = Room::of(cluster, &avoided).nodes_for(shape);
-    if free >= shape.nodes as usize {
-        let long = ahead.iter().filter_map(|id| state.jobs.get(id));
-        let kept = long
-            .filter(|other| now.since(waits_since(other)) >= STARVE_MS)
-            .find(|other| keeps(cluster, other));
-        return match kept {
-            Some(first) => Reason::Behind {
-                job: first.id,
-                cluster: name,
-            },
-            None => Reason::Next,
+
+    pub(super) fn explain(&self, job: &Job) -> Explanation {
+        let state = self.state;
+        if let Role::Sweep { trials, .. } = &job.role {
+            let is_done = |id: &&JobId| state.jobs.get(id).is_some_and(Job::is_done);
+            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            return Explanation::of(Reason::Trials {
+                ended: count(trials.iter().filter(is_done).count()),
+                of: count(trials.len()),
+            });
+        }
+        match waiting_for(state, job, &self.at_work) {
+            Wait::Jobs(jobs) => Explanation::of(Reason::AfterJobs { jobs }),
+            Wait::SweepLimit { sweep, most } => Explanation::of(Reason::SweepLimit { sweep, most }),
+            Wait::Rung { sweep, rung } => Explanation::of(Reason::Rung {
+                sweep,
+                missing: rung_missing(state, sweep, rung),
+            }),
+            Wait::Nothing => self.for_room(job),
+        }
+    }
+
+    /// It could begin, were there room.
+    fn for_room(&self, job: &Job) -> Explanation {
+        let sites = self.sites.values();
+        let eligible: Vec<_> = sites.filter(|site| may_run_on(site.cluster, job)).collect();
+        if eligible.is_empty() {
+            return Explanation::of(Reason::ClusterGone {
+                cluster: job.ask.cluster.clone(),
+            });
+        }
+        let ahead = self.ahead(job);
+        let mut reasons = eligible.iter().map(|site| self.at(job, site, &ahead));
+        let first = reasons.next().unwrap_or(Reason::Next);
+        let mut explanation = Explanation::of(first);
+        explanation.because = reasons.collect();
+        explanation.ahead = ahead.iter().take(NAMED).map(|job| job.id).collect();
+        explanation.ahead_count = ahead.len() as u64;
+        if ahead.is_empty() {
+            let (state, now, shape) = (self.state, self.now, job.ask.wanted());
+            let estimates = eligible.iter();
+            explanation.start_estimate = estimates
+                .filter_map(|site| estimate(state, now, shape, site.cluster))
+                .min();
+        }
+        explanation
+    }
+
+    /// Jobs that go before it to a cluster where it may run, the next first.
+    fn ahead(&self, job: &Job) -> Vec<&'a Job> {
+        let own = QueuePlace::of(job);
+        let before = self
+            .ready
+            .partition_point(|other| QueuePlace::of(other) < own);
+        let before = self.ready.iter().take(before);
+        let may_meet = |other: &&&Job| match (&job.ask.cluster, &other.ask.cluster) {
+            (Some(own), Some(theirs)) => own == theirs,
+            _ => true,
         };
+        before.filter(may_meet).copied().collect()
     }
-    let out: Vec<_> = cluster
-        .nodes
-        .iter()
-        .filter(|(name, node)| fits(node, shape) && (!node.is_up || avoided.contains(name)))
-        .map(|(name, _)| name.clone())
-        .collect();
-    if could(cluster, shape) - out_and_up(cluster, &out) < shape.nodes as usize && !out.is_empty() {
-        return Reason::NodesAvoided {
+
+    /// Why it does not begin on one cluster.
+    fn at(&self, job: &Job, site: &Site<'_>, ahead: &[&Job]) -> Reason {
+        let cluster = site.cluster;
+        let name = cluster.name.clone();
+        if cluster.observed_at.is_none() {
+            return Reason::ClusterUnseen { cluster: name };
+        }
+        if cluster.terms.queue == cluster::Queue::Theirs {
+            let most = cluster.terms.max_waiting.unwrap_or(u32::MAX);
+            // Those ahead take the places that are left.
+            let ahead = ahead.iter().filter(|other| may_run_on(cluster, other));
+            let ahead = u32::try_from(ahead.count()).unwrap_or(u32::MAX);
+            return match site.waiting.saturating_add(ahead) >= most {
+                true => Reason::ClusterQueueFull {
+                    cluster: name,
+                    most,
+                },
+                false => Reason::Next,
+            };
+        }
+        let shape = job.ask.wanted();
+        let free = site.room.nodes_for(shape);
+        if free >= shape.nodes as usize {
+            let kept = ahead
+                .iter()
+                .filter(|other| self.now.since(waits_since(other)) >= STARVE_MS)
+                .find(|other| keeps(cluster, other));
+            return match kept {
+                Some(first) => Reason::Behind {
+                    job: first.id,
+                    cluster: name,
+                },
+                None => Reason::Next,
+            };
+        }
+        if let Some(nodes) = site.out_of_use(shape) {
+            return Reason::NodesAvoided {
+                cluster: name,
+                nodes,
+            };
+        }
+        Reason::Capacity {
+            shape,
             cluster: name,
-            nodes: out,
-        };
-    }
-    Reason::Capacity {
-        shape,
-        cluster: name,
-        nodes_free: u32::try_from(free).unwrap_or(u32::MAX),
-        ahead: ahead.len() as u64,
-        first: ahead.first().copied(),
+            nodes_free: u32::try_from(free).unwrap_or(u32::MAX),
+            ahead: ahead.len() as u64,
+            first: ahead.first().map(|job| job.id),
+        }
     }
 }
 
-fn fits(node: &crate::cluster::Node, shape: Shape) -> bool {
+impl Site<'_> {
+    /// Nodes that would do and are down or avoided, where too few are left without them.
+    fn out_of_use(&self, shape: Shape) -> Option<Vec<NodeName>> {
+        let large = self
+            .cluster
+            .nodes
+            .iter()
+            .filter(|(_, node)| fits(node, shape));
+        let (mut out, mut usable) = (Vec::new(), 0);
+        for (name, node) in large {
+            match node.is_up && !self.avoided.contains(name) {
+                true => usable += 1,
+                false => out.push(name.clone()),
+            }
+        }
+        (usable < shape.nodes && !out.is_empty()).then_some(out)
+    }
+}
+
+fn fits(node: &cluster::Node, shape: Shape) -> bool {
     node.gpus >= shape.gpus_per_node && node.cpus >= shape.cpus_per_node
 }
 
@@ -161,14 +219,6 @@ fn could(cluster: &Cluster, shape: Shape) -> usize {
     nodes.filter(|node| node.is_up && fits(node, shape)).count()
 }
 
-/// Those among `out` that are up.
-fn out_and_up(cluster: &Cluster, out: &[schliff_spec::id::NodeName]) -> usize {
-    let is_up = |name: &&schliff_spec::id::NodeName| {
-        cluster.nodes.get(*name).is_some_and(|node| node.is_up)
-    };
-    out.iter().filter(is_up).count()
-}
-
 fn waiting_at(state: &State, cluster: &Cluster) -> u32 {
     let live = state.live.iter().filter_map(|id| state.jobs.get(id));
     let waiting = live.filter(|job| {
@@ -180,7 +230,7 @@ fn waiting_at(state: &State, cluster: &Cluster) -> u32 {
 
 /// When enough nodes are free, if every attempt there takes all its wall time.
 fn estimate(state: &State, now: Timestamp, shape: Shape, cluster: &Cluster) -> Option<Timestamp> {
-    if cluster.terms.queue == Queue::Theirs {
+    if cluster.terms.queue == cluster::Queue::Theirs {
         return None;
     }
     let mut ends: Vec<_> = state

@@ -103,3 +103,39 @@ fn the_wall_time_is_cut_to_the_cap_and_the_next_link_gets_the_rest() {
     assert_eq!(limits, [Some(24 * HOUR), Some(6 * HOUR)]);
     assert_eq!(desk.job(job).failures, 0);
 }
+
+#[test]
+fn who_waits_behind_a_job_that_could_shrink_is_told_so() {
+    let mut desk = Desk::with_nodes(2);
+    let (one, other) = (desk.submit(of_shape(1, 3)), desk.submit(of_shape(1, 3)));
+    desk.tick();
+    desk.run(one);
+    desk.run(other);
+    // Its wanted shape is larger than the cluster's nodes in number; the smaller one is not to be had now.
+    let elastic = desk.submit(Ask {
+        shapes: vec![shape(4, 4), shape(1, 4)],
+        ..ask("elastic")
+    });
+    desk.after_ms(STARVE_MS);
+    let running = [one, other].map(|job| (job, AllocationStatus::Running));
+    desk.list(&running);
+    let late = desk.submit(of_shape(1, 1));
+    desk.tick();
+    assert!(desk.job(elastic).live().is_none());
+    assert!(desk.job(late).live().is_none());
+    insta::assert_snapshot!(desk.why(late), @"job 3 has waited long for c and goes first");
+}
+
+#[test]
+fn the_places_of_a_queue_go_to_those_ahead() {
+    let mut desk = Desk::with_terms(Terms {
+        queue: Queue::Theirs,
+        max_time_ms: None,
+        max_waiting: Some(1),
+        settle_ms: 0,
+    });
+    desk.list(&[]);
+    let (first, second) = (desk.submit(ask("first")), desk.submit(ask("second")));
+    insta::assert_snapshot!(desk.why(first), @"starts with the next look at the queue");
+    insta::assert_snapshot!(desk.why(second), @"1 jobs wait in c already, the most that may");
+}

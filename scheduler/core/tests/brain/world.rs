@@ -2,9 +2,11 @@
 
 use schliff_scheduler::action::{Action, SubmitTry, Try};
 use schliff_scheduler::allocation::{AllocationEnd, AllocationStatus, StopHow};
+use schliff_scheduler::cluster::{Queue, Strikes, Terms};
 use schliff_scheduler::input::News;
+use schliff_scheduler::policy::STRIKES_OUT;
 
-use crate::desk::{Desk, alive, ask};
+use crate::desk::{Desk, alive, ask, of_shape};
 
 fn submits(desk: &Desk) -> usize {
     let actions = desk.actions();
@@ -98,4 +100,33 @@ fn the_journal_gives_the_same_state() {
     }
     assert_eq!(desk.state.live, replayed.live);
     assert_eq!(desk.state.queue, replayed.queue);
+}
+
+/// What waits in a batch system keeps the nodes that it was told to avoid, whatever becomes of them.
+#[test]
+fn a_batch_system_is_not_asked_to_avoid_nodes_that_it_needs() {
+    let avoided = |wanted: u32| {
+        let mut desk = Desk::with_terms(Terms {
+            queue: Queue::Theirs,
+            max_time_ms: None,
+            max_waiting: None,
+            settle_ms: 0,
+        });
+        desk.list_nodes(4);
+        let bad = desk.state.clusters.values_mut().next().expect("a cluster");
+        let strikes = Strikes {
+            count: STRIKES_OUT,
+            last_at: desk.now,
+        };
+        bad.strikes.insert("n2".parse().expect("a name"), strikes);
+        desk.submit(of_shape(wanted, 4));
+        desk.tick();
+        let actions = desk.actions();
+        let [Action::Submit(order)] = actions.as_slice() else {
+            panic!("not one submit: {actions:?}");
+        };
+        order.avoid.len()
+    };
+    assert_eq!(avoided(3), 1);
+    assert_eq!(avoided(4), 0);
 }

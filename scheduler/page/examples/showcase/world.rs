@@ -300,7 +300,13 @@ impl Source for World {
     }
 
     async fn retry(&self, _: &Caller, ask: RetryRequest) -> Result<JobView, Refusal> {
-        let mut view = self.find(ask.job)?;
+        let mut old = self.find(ask.job)?;
+        let numbers = self.moving().into_keys();
+        let newest = numbers.chain(self.crowd.iter().map(|job| job.id)).max();
+        let mut view = old.clone();
+        view.id = newest.unwrap_or(0) + 1;
+        view.retry_of = old.id;
+        old.retried_as = view.id;
         view.phase = Phase::Queued as i32;
         view.outcome = String::new();
         view.ended_ms = 0;
@@ -310,11 +316,13 @@ impl Source for World {
             text,
             hint: String::new(),
         });
-        self.ended
-            .lock()
-            .expect("no holder panics")
-            .insert(view.id, view.clone());
-        self.tell(Change::Job { job: view.id });
+        for job in [&old, &view] {
+            self.ended
+                .lock()
+                .expect("no holder panics")
+                .insert(job.id, job.clone());
+            self.tell(Change::Job { job: job.id });
+        }
         Ok(view)
     }
 

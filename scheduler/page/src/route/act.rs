@@ -67,8 +67,9 @@ pub(super) async fn retry(
     JobNumber(job): JobNumber,
 ) -> Result<Redirect, Refusal> {
     may_change(&caller)?;
-    site.source.retry(&caller, RetryRequest { job }).await?;
-    Ok(Redirect::to(&format!("/jobs/{job}")))
+    // The ended job stays as it is; a new one goes on with it.
+    let newer = site.source.retry(&caller, RetryRequest { job }).await?;
+    Ok(Redirect::to(&format!("/jobs/{}", newer.id)))
 }
 
 fn may_change(caller: &Caller) -> Result<(), Refusal> {

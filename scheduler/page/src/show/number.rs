@@ -62,9 +62,11 @@ pub(crate) fn bytes(value: u64) -> String {
     format!("{scaled:.places$}{THIN}{}", UNITS[unit])
 }
 
-/// Two places below ten, one below a hundred, none above: `3.25`, `32.5`, `325`.
+/// Two places below ten, one below a hundred, none above: `3.25`, `32.5`, `325`. What is small, but not
+/// nothing, keeps two digits that matter: `0.0042`.
 pub(crate) fn amount(value: f64) -> String {
     let places = match value.abs() {
+        size if (1e-6..0.1).contains(&size) => (1.0 - size.log10().floor()) as usize,
         size if size < 10.0 => 2,
         size if size < 100.0 => 1,
         _ => 0,
@@ -110,6 +112,11 @@ mod tests {
         assert_eq!(
             shown.join("|").replace(THIN, "_"),
             "0_B|1023_B|1.5_KiB|9.0_GiB"
+        );
+        let amounts = [0.0, 0.000_31, 0.0042, 0.0996, 0.5, 3.25, 32.54, 325.4].map(amount);
+        assert_eq!(
+            amounts.join("|"),
+            "0.00|0.00031|0.0042|0.100|0.50|3.25|32.5|325"
         );
         assert_eq!(percent(1.0, 3.0).replace(THIN, "_"), "33_%");
         assert_eq!(percent(1.0, 0.0), "");

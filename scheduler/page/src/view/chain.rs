@@ -9,7 +9,7 @@ use crate::show::time::{Moment, minute, span};
 use crate::timeline::{Bar, Scale};
 
 /// Checkpoints that are listed, the newest first.
-const CHECKPOINTS: usize = 8;
+const CHECKPOINTS: usize = 3;
 
 /// The chain of attempts.
 #[derive(Template)]

@@ -123,6 +123,8 @@ struct Head {
     figures: Vec<Figure>,
     may_cancel: bool,
     may_retry: bool,
+    /// The job that goes on with it, 0 where none does.
+    retried_as: u64,
     is_stopping: bool,
     is_failed: bool,
 }
@@ -155,6 +157,8 @@ impl Head {
         let job = &known.job;
         let is_over = job.phase() == Phase::Done;
         let can_be_retried = matches!(job.outcome.as_str(), "failed" | "cancelled");
+        // What has gone on elsewhere is tried again there.
+        let is_last = job.retried_as == 0;
         Self {
             id: job.id,
             name: job.name.clone(),
@@ -166,7 +170,8 @@ impl Head {
             gauge: Gauge::of(job),
             figures: figures(job, known.now_ms),
             may_cancel: known.may_change && !is_over,
-            may_retry: known.may_change && is_over && can_be_retried && !job.sweep,
+            may_retry: known.may_change && is_over && can_be_retried && is_last && !job.sweep,
+            retried_as: job.retried_as,
             is_stopping: job.stopping,
             is_failed: job.outcome == "failed",
         }
@@ -273,6 +278,8 @@ struct Facts {
     failures: String,
     out: String,
     after: Vec<(u64, &'static str)>,
+    retry_of: u64,
+    retried_as: u64,
     costs: Vec<CostLine>,
 }
 
@@ -298,6 +305,8 @@ impl Facts {
             failures: format!("{} in a row, {} allowed", job.failures, job.retries),
             out: job.out.clone(),
             after: after.collect(),
+            retry_of: job.retry_of,
+            retried_as: job.retried_as,
             costs: job.cost.as_ref().map(cost::lines).unwrap_or_default(),
         }
     }

@@ -21,12 +21,21 @@ async fn a_cancelled_job_says_why() {
 }
 
 #[tokio::test]
-async fn a_failed_job_is_tried_again() {
+async fn a_failed_job_goes_on_as_a_new_one() {
     let site = site(&world(Kind::Rich));
     let answer = ask(&site, post("/jobs/43/retry", "")).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
-    let page = get(&site, "/jobs/43").await.text;
+    let newer = answer.headers["location"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    assert_ne!(newer, "/jobs/43");
+    let page = get(&site, &newer).await.text;
     assert!(page.contains("starts with the next look at the queue"));
+    assert!(page.contains("Goes on with</dt><dd><a class=\"number\" href=\"/jobs/43\""));
+    let old = get(&site, "/jobs/43").await.text;
+    assert!(old.contains("Failed") && old.contains(&format!("href=\"{newer}\">Goes on as")));
+    assert!(!old.contains("/jobs/43/retry"), "it is tried again there");
 }
 
 #[tokio::test]

@@ -1,40 +1,17 @@
-// Drives the page over the showcase's moving jobs in Chromium, and keeps screenshots.
-// node page.mjs [FOLDER FOR SCREENSHOTS]; needs target/release/examples/showcase.
+// Drives the page over the showcase's moving jobs: what real jobs come to seldom, and hostile names.
+// node showcase.mjs [FOLDER FOR SCREENSHOTS]; needs target/release/examples/showcase.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
-
-const ROOT = process.env.SCHLIFF_ROOT ?? fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
-const SHOWCASE = `${ROOT}/target/release/examples/showcase`;
-const CHROMIUM = process.env.SCHLIFF_TEST_CHROMIUM ?? '/usr/bin/chromium';
-const SHOTS = process.argv[2] ?? `${ROOT}/target/screenshots`;
+import { ROOT, done, open, run, shots } from './stage.mjs';
 
 // A showcase of a kind, at an address that it chooses.
 async function serve(kind) {
-  const child = spawn(SHOWCASE, [kind, '127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const program = `${ROOT}/target/release/examples/showcase`;
+  const child = spawn(program, [kind, '127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
   const [line] = await once(createInterface({ input: child.stderr }), 'line');
   return { child, url: line.trim() };
-}
-
-// A page whose complaints fail the test.
-async function open(browser, url, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.complaints = [];
-  page.on('pageerror', (error) => page.complaints.push(error.message));
-  page.on('console', (message) => { if (message.type() === 'error') page.complaints.push(message.text()); });
-  await page.goto(url);
-  return page;
-}
-
-async function done(page, name) {
-  if (name) await page.screenshot({ path: `${SHOTS}/${name}.png`, fullPage: true });
-  assert.deepEqual(page.complaints, [], name);
-  await page.context().close();
 }
 
 const tests = {
@@ -97,7 +74,7 @@ const tests = {
     await page.waitForSelector('dialog [data-ask]', { state: 'detached' });
     await page.click('[data-dialog]');
     await page.fill('dialog[open] [name=why]', 'wrong <data>');
-    await page.screenshot({ path: `${SHOTS}/cancel.png` });
+    await page.screenshot({ path: shots('cancel') });
     await page.click('dialog[open] button[type=submit]');
     await page.waitForSelector('text=cancelled by ada: wrong <data>');
     assert.equal(await page.locator('.verdict .phase').innerText(), 'Cancelled');
@@ -115,7 +92,7 @@ const tests = {
     const page = await open(browser, `${rich}/jobs/47`, { javaScriptEnabled: false });
     assert.ok(await page.locator('svg.curve polyline').count() >= 3);
     assert.equal(await page.locator('noscript meta, meta[http-equiv=refresh]').count(), 1);
-    await page.screenshot({ path: `${SHOTS}/job-without-javascript.png`, fullPage: true });
+    await page.screenshot({ path: shots('job-without-javascript'), fullPage: true });
     await page.goto(`${rich}/jobs/44`);
     await page.click('text=Cancel…');
     await page.fill('[name=why]', 'no script');
@@ -131,7 +108,7 @@ const tests = {
       await page.goto(rich + path);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(wide <= 0, `${path} is ${wide} pixels too wide`);
-      await page.screenshot({ path: `${SHOTS}/phone${path.replaceAll('/', '-')}.png`, fullPage: true });
+      await page.screenshot({ path: shots(`phone${path.replaceAll('/', '-')}`), fullPage: true });
     }
     await done(page);
   },
@@ -149,19 +126,9 @@ const tests = {
   },
 };
 
-mkdirSync(SHOTS, { recursive: true });
 const servers = [await serve('rich'), await serve('empty')];
-const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
-let failed = 0;
-for (const [name, test] of Object.entries(tests)) {
-  try {
-    await test(browser, ...servers.map((server) => server.url));
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED  ${name}\n${error.stack}`);
-  }
-}
-await browser.close();
-for (const { child } of servers) child.kill();
-process.exitCode = failed ? 1 : 0;
+await run(tests, servers.map((server) => server.url), async () => {
+  const ends = servers.map(({ child }) => once(child, 'exit'));
+  for (const { child } of servers) child.kill();
+  await Promise.all(ends);
+});
