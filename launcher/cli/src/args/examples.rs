@@ -150,7 +150,9 @@ Exit code: 0 where all succeeded, else that of the first of them that did not; 5
 
 pub(super) const RETRY_EXAMPLES: &str = "\
 Examples:
-  schliff retry 42";
+  schliff retry 42
+
+The answer is a new job with a number of its own.";
 
 pub(super) const EXPORT_EXAMPLES: &str = "\
 Examples:

@@ -36,7 +36,7 @@ pub(crate) enum JobsVerb {
     /// Wait until jobs have ended, and end as they did
     #[command(after_help = WAIT_EXAMPLES)]
     Wait(WaitArgs),
-    /// Let a job that failed or was cancelled go on from its newest checkpoint
+    /// Submit a job that failed or was cancelled anew; it goes on from its newest checkpoint
     #[command(after_help = RETRY_EXAMPLES)]
     Retry(JobIdArgs),
     /// Print a shell script that runs a job without a coordinator

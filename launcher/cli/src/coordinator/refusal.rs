@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use schliff_spec::exit::ExitCode;
+use schliff_wire::metadata;
 use tonic::{Code, Status};
 
 use crate::error_page::ErrorPage;
@@ -42,18 +43,18 @@ impl Refused {
     /// What the coordinator asks to wait, within reason.
     pub(super) fn pause(&self) -> Option<Duration> {
         let most = Duration::from_secs(10);
-        let pause = self.word("schliff-pause-ms")?.parse().ok()?;
+        let pause = self.word(metadata::PAUSE_MS)?.parse().ok()?;
         Some(Duration::from_millis(pause).min(most))
     }
 
     /// Address of the coordinator that leads.
     pub(super) fn leader(&self) -> Option<String> {
-        self.word("schliff-leader").map(str::to_owned)
+        self.word(metadata::LEADER).map(str::to_owned)
     }
 
     /// The typed code of a refusal, such as `no-such-job`; empty where there is none.
     fn code(&self) -> &str {
-        self.word("schliff-code").unwrap_or("")
+        self.word(metadata::CODE).unwrap_or("")
     }
 
     fn word(&self, name: &str) -> Option<&str> {
@@ -74,7 +75,7 @@ impl Refused {
             said => said.to_owned(),
         };
         let mut told = CliError::new(exit, what).caused_by(cause);
-        if let Some(hint) = self.word("schliff-hint") {
+        if let Some(hint) = self.word(metadata::HINT) {
             told = told.hint(plain::line(hint));
         } else if let Some(hint) = hint(self.status.code()) {
             told = told.hint(hint);

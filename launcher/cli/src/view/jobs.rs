@@ -82,15 +82,18 @@ fn reason(job: &JobView) -> String {
     }
 }
 
-/// `3 queued, 2 running, 120 done`; empty where there is no job at all.
+/// `3 queued, 2 running, 120 done (4 failed)`; empty where there is no job at all.
 pub(crate) fn counts(reply: &ListReply) -> String {
     let counts = reply.counts.iter().filter(|count| count.jobs > 0);
     let words = counts.map(|count| {
-        format!(
-            "{} {}",
-            figures::count(count.jobs),
-            phase_word(count.phase())
-        )
+        let word = phase_word(count.phase());
+        let jobs = format!("{} {word}", figures::count(count.jobs));
+        match (count.phase(), reply.failed) {
+            (Phase::Done, failed) if failed > 0 => {
+                format!("{jobs} ({} failed)", figures::count(failed))
+            }
+            _ => jobs,
+        }
     });
     words.collect::<Vec<_>>().join(", ")
 }

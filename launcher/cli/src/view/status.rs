@@ -42,10 +42,10 @@ fn figures_of(view: &JobView, now_ms: i64) -> Vec<(&'static str, String)> {
         "after",
         (!view.after.is_empty()).then(|| after(&view.after)),
     );
-    row(
-        "sweep",
-        (view.parent > 0).then(|| format!("job {}", view.parent)),
-    );
+    let job = |number: u64| (number > 0).then(|| format!("job {number}"));
+    row("goes on with", job(view.retry_of));
+    row("gone on with by", job(view.retried_as));
+    row("sweep", job(view.parent));
     row("trials", trials(&view.children));
     row("failures", failures(view));
     row("checkpoints", checkpoints(view, now_ms));
