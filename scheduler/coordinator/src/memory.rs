@@ -108,7 +108,7 @@ impl Recent {
         self.last = Some(point);
     }
 
-    /// Milliseconds that are left at the speed of late.
+    /// Milliseconds that are left at the current speed.
     pub(crate) fn remaining_ms(&self) -> Option<i64> {
         let ((first, first_ms), (last, last_ms)) = (*self.steps.front()?, *self.steps.back()?);
         let steps = self.last.as_ref()?.steps;

@@ -226,7 +226,7 @@ fn time_figure(job: &JobView, now_ms: i64) -> Option<Figure> {
         (Some(start), _) => figure("Expected start", String::new(), String::new(), Some(start)),
         (None, Phase::Running) if !when.word.is_empty() => {
             let left = when.word.trim_end_matches(" left").to_owned();
-            figure("Time left", left, "at the speed of late".into(), None)
+            figure("Time left", left, "at the current speed".into(), None)
         }
         (None, Phase::Done) if !when.word.is_empty() => figure(
             "Took",
