@@ -109,7 +109,7 @@ pub(crate) fn nothing(counts: &[schliff_wire::v1::PhaseCount]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schliff_wire::v1::{Progress, Reason};
+    use schliff_wire::v1::{PhaseCount, Progress, Reason};
 
     const NOW: i64 = 1_772_373_909_000;
 
@@ -167,5 +167,24 @@ mod tests {
     fn an_empty_list_says_what_to_do() {
         assert_eq!(table(&[], NOW, None), "");
         assert!(nothing(&[]).contains("schliff submit"));
+    }
+
+    #[test]
+    fn failed_jobs_are_counted_among_those_that_ended() {
+        let count = |phase: Phase, jobs| PhaseCount {
+            phase: phase.into(),
+            jobs,
+        };
+        let reply = ListReply {
+            counts: vec![
+                count(Phase::Queued, 0),
+                count(Phase::Running, 2),
+                count(Phase::Done, 1_120),
+            ],
+            failed: 4,
+            ..ListReply::default()
+        };
+        assert_eq!(counts(&reply), "2 running, 1,120 done (4 failed)");
+        assert_eq!(counts(&ListReply::default()), "");
     }
 }
