@@ -36,15 +36,15 @@ format = "tokens"
 max_tokens = 64
 [training]
 steps = ${steps}
-batch_samples = 64
+batch_samples = 256
 micro_batch_samples = 8
 lr = ${lr}
 [evaluation]
-every_steps = 200
+every_steps = 50
 [resources]
 cpus_per_node = 2
 [checkpoint]
-every_steps = 100
+every_steps = 50
 `;
 
 // Processes whose command line names the folder.
@@ -89,8 +89,8 @@ export async function coordinate() {
     viewer: `${url.origin}/login?token=${viewer}`,
     schliff,
     torn: join(folder, 'torn'),
-    // Gives its number.
-    async submit({ name, base = LLAMA, steps = 40_000, lr = 2e-5 }) {
+    // Gives its number. By itself it trains for minutes, so that it is there until it is cancelled.
+    async submit({ name, base = LLAMA, steps = 20_000, lr = 1e-4 }) {
       const path = join(folder, `${name}.toml`);
       writeFileSync(path, jobFile({ name, base, steps, lr }));
       return Number(await schliff('submit', path));
