@@ -29,6 +29,15 @@ impl Handle {
     /// # Errors
     /// It tells what cannot be, or too much waits.
     pub async fn report(&self, request: ReportRequest) -> Result<ReportReply, Refusal> {
+        let handle = self.clone();
+        // A task of its own is finished also when the agent hangs up: sent again, the same report must
+        // find it taken, or wait for that.
+        let take = tokio::spawn(async move { handle.take_report(request).await });
+        let taken = take.await;
+        taken.unwrap_or_else(|error| Err(Refusal::defect(error.to_string())))
+    }
+
+    async fn take_report(&self, request: ReportRequest) -> Result<ReportReply, Refusal> {
         check_protocol(request.protocol)?;
         let leading = self.leading()?;
         let key = SubmitKey {
@@ -44,15 +53,14 @@ impl Handle {
         let news = std::mem::take(&mut heard.news);
         let report = Report { key, node, news };
         leading.tell(Input::Report(report)).await?;
-        leading.remember(key, &name, &heard);
-        let taken = heard.taken;
         // What else there is does no harm when it is told again.
         if heard.has_records() {
-            leading
-                .recorder
-                .record(batch(key, node, heard), bytes)
-                .await?;
+            let batch = batch(key, node, &mut heard);
+            leading.recorder.record(batch, bytes).await?;
         }
+        // Not before: steps that are remembered and not taken would be refused when they are told again.
+        leading.remember(key, &name, &heard);
+        let taken = heard.taken;
         turn.take(taken);
         self.shared.metrics.reports.inc();
         let _ = self.shared.changes.send(Change::Job { job: key.job.0 });
@@ -141,8 +149,8 @@ fn directive(job: Option<&Job>, key: SubmitKey) -> (Directive, Option<v1::Reason
     }
 }
 
-/// What the journal keeps of a report.
-fn batch(key: SubmitKey, node: u32, heard: Heard) -> Batch {
+/// What the journal keeps of a report. Its lines are taken out: nothing else needs them.
+fn batch(key: SubmitKey, node: u32, heard: &mut Heard) -> Batch {
     let at = |at_ms: i64| Timestamp(u64::try_from(at_ms).unwrap_or(0));
     let points = heard.points.iter().map(|it| Point {
         key,
@@ -167,7 +175,8 @@ fn batch(key: SubmitKey, node: u32, heard: Heard) -> Batch {
         at: at(it.at_ms),
         bytes: it.bytes,
     });
-    let lines = heard.lines.into_iter().map(|it| Line {
+    let lines = std::mem::take(&mut heard.lines);
+    let lines = lines.into_iter().map(|it| Line {
         key,
         node,
         sequence: it.sequence,

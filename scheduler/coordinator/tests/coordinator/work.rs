@@ -289,3 +289,37 @@ async fn lists_clusters_and_nodes_tell_what_there_is() {
     assert_eq!(refused.code(), tonic::Code::NotFound);
     close(handle).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_is_sent_again_because_its_answer_was_late_is_taken() {
+    let stage = Stage::new();
+    let handle = stage.lead().await;
+    let mut jobs = stage.jobs(&handle).await;
+    let job = submit(&mut jobs, "r").await;
+    let (one, mut agents) = (key(job, 1), stage.agent(&handle, key(job, 1)).await);
+    let first = report(one, 1, vec![joined(), started(), step(1)]);
+    assert_eq!(tell(&mut agents, first).await.expect("taken").taken, 3);
+    let second = report(
+        one,
+        4,
+        vec![step(2), committed(2), step(3), lines(&["once"])],
+    );
+    let (mut hasty, request) = (agents.clone(), second.clone());
+    let hasty = tokio::spawn(async move { tell(&mut hasty, request).await });
+    until(
+        "the facts of it are kept, and the rest is not yet",
+        async || {
+            let history = jobs.history(JobRequest { job }).await.ok()?;
+            let mut entries = history.get_ref().entries.iter();
+            entries.any(|it| it.kind == "committed").then_some(())
+        },
+    )
+    .await;
+    hasty.abort();
+    // On a slow machine it may have been answered all the same.
+    let _ = hasty.await;
+    assert_eq!(tell(&mut agents, second).await.expect("taken").taken, 7);
+    assert_eq!(logged(&mut jobs, job).await, ["once"]);
+    drop((agents, jobs));
+    close(handle).await;
+}
