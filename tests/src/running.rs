@@ -75,6 +75,25 @@ impl Running {
         }
     }
 
+    /// Waits for a line; `None` where it ends before.
+    #[track_caller]
+    pub fn hear(&mut self, mut is_wanted: impl FnMut(&str) -> bool) -> Option<String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.words.recv_timeout(left) {
+                Ok(line) => {
+                    self.said.push(line.clone());
+                    if is_wanted(&line) {
+                        return Some(line);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("it says nothing: {:#?}", self.said),
+            }
+        }
+    }
+
     /// Listens for so long, or until it ends.
     pub fn listen(&mut self, time: Duration) {
         let until = Instant::now() + time;
