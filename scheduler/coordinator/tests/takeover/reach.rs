@@ -1,10 +1,12 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use schliff_wire::metadata;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
+
+use crate::stage::PATIENCE;
 
 /// For a connection, and for an answer.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -64,8 +66,9 @@ impl Reach {
     pub(crate) async fn ask<Q: Clone, A>(
         &mut self,
         question: &Q,
-        call: impl AsyncFn(Channel, Request<Q>) -> Result<tonic::Response<A>, Status>,
+        call: impl AsyncFn(Channel, Request<Q>) -> Result<Response<A>, Status>,
     ) -> Result<A, Status> {
+        let begin = Instant::now();
         loop {
             let request = self.request(question.clone(), ANSWER);
             let asked = tokio::time::timeout(ANSWER, call(self.channel(), request)).await;
@@ -73,6 +76,7 @@ impl Reach {
             match asked {
                 Ok(answer) => return Ok(answer.into_inner()),
                 Err(status) if is_for_good(&status) => return Err(status),
+                Err(status) if begin.elapsed() > PATIENCE => return Err(status),
                 Err(status) => self.turn(&status).await,
             }
         }

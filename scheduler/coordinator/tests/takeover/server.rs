@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, kill_process, set_parent_process_death_signal, waitpid,
+};
 use schliff_backend::folder::Folder;
 use schliff_coordinator::journal::{Journal, Options as JournalOptions};
 use schliff_coordinator::{Access, Coordinator, Limits, Options, Site};
@@ -148,6 +150,8 @@ fn coordinator() {
     let [Ok(state), Ok(journal), Ok(port)] = told else {
         return;
     };
+    // One that is frozen would outlive a test that is killed.
+    set_parent_process_death_signal(Some(Signal::KILL)).expect("a wish of this process");
     wait(serve(
         PathBuf::from(state),
         &journal,

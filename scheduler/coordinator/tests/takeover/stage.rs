@@ -14,7 +14,7 @@ const POSTGRES: &str = "SCHLIFF_TEST_POSTGRES";
 /// The cluster's folder.
 const CLUSTER: &str = "cluster";
 /// For anything to come about.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Nodes of the cluster; each has room for one job.
 pub(crate) const NODES: u32 = 200;
 
