@@ -119,13 +119,16 @@ pub(super) fn kill_all(lock: &Path, birth: Option<Birth>) {
         is_in_session || lock.is_some_and(|lock| holds(stat.birth.pid, lock))
     };
     let mut killed = BTreeSet::new();
+    // One look may fall between a fork and what tells whose child it is: two must find nothing.
+    let mut empty = 0;
     for _ in 0..ROUNDS {
         let others = all().filter(|stat| {
             let birth = stat.birth;
             !stat.is_dead && birth.pid != own && Some(birth) != first && !killed.contains(&birth)
         });
         let found: Vec<_> = others.filter(is_of).map(|stat| stat.birth).collect();
-        if found.is_empty() {
+        empty = if found.is_empty() { empty + 1 } else { 0 };
+        if empty == 2 {
             break;
         }
         for birth in found {
