@@ -40,8 +40,6 @@ pub struct SubmitRequest {
     pub out: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "6")]
     pub after: ::prost::alloc::vec::Vec<Dependency>,
-    #[prost(bool, tag = "7")]
-    pub replace: bool,
 }
 #[derive(serde::Serialize)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -95,7 +95,6 @@ fn request_of(args: &SubmitArgs, job: &Job) -> Result<SubmitRequest, CliError> {
         file_name: file_name.to_string_lossy().into_owned(),
         out: out.map_or(String::new(), |out| out.to_string_lossy().into_owned()),
         after: succeeded.chain(ended).collect(),
-        replace: args.force,
     })
 }
 
