@@ -72,9 +72,6 @@ pub(crate) struct SubmitArgs {
     /// Folder of the result [default: chosen by the coordinator]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
-    /// Replace an earlier result in that folder
-    #[arg(long, requires = "out", help_heading = "Output")]
-    pub(crate) force: bool,
     /// Print what would be submitted, and submit nothing
     #[arg(long, conflicts_with_all = ["wait", "follow"], help_heading = "Output")]
     pub(crate) dry_run: bool,
