@@ -39,7 +39,7 @@ if ! cmp -s "$here/package-lock.json" "$cache/installed.json"; then
   cp "$here/package-lock.json" "$cache/installed.json"
 fi
 # Modules are looked for beside the scripts, so that these run from there.
-scripts=$(mktemp -d "$cache/scripts-XXXXXX")
+scripts=$(mktemp -d --tmpdir="$cache")
 trap 'rm -rf "$scripts"' EXIT
 cp "$here"/*.mjs "$here/package.json" "$scripts/"
 

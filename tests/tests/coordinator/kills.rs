@@ -1,11 +1,51 @@
 //! kill -9 of everybody, at any moment: the job ends right, once, with the same bytes.
 
+use std::path::Path;
+
 use schliff_tests::ranks::{adapter, tiny_desk, train};
-use schliff_tests::running::signal;
+use schliff_tests::running::{signal, wait_until};
 use schliff_tests::serving::Serving;
 use serde_json::Value;
 
 const STEPS: usize = 400;
+
+/// A job under a coordinator, and the bytes that an undisturbed run gives.
+struct Scene {
+    serving: Serving,
+    job: u64,
+    plain: Vec<u8>,
+}
+
+impl Scene {
+    fn begin(steps: usize) -> Self {
+        let desk = tiny_desk(steps);
+        let plain = train(&desk, "1");
+        let serving = Serving::start(desk);
+        let job = serving.submit(&["job.toml", "--out", "out"]);
+        Self {
+            serving,
+            job,
+            plain,
+        }
+    }
+
+    /// Waits until a checkpoint is safe.
+    fn wait_for_checkpoint(&self) {
+        let is_safe = |status: &Value| committed(status) >= 5;
+        self.serving.wait_for(self.job, is_safe);
+    }
+
+    /// The job came to its end in so many attempts; gives it.
+    #[track_caller]
+    fn ends_right(&self, attempts: usize) -> Value {
+        assert_eq!(self.serving.outcome(self.job), "succeeded");
+        assert_eq!(adapter(&self.serving.desk, "out"), self.plain);
+        let status = self.serving.status(self.job);
+        let had = status["attempts"].as_array().map(Vec::len);
+        assert_eq!(had, Some(attempts), "{status:#}");
+        status
+    }
+}
 
 fn step(status: &Value) -> u64 {
     status["progress"]["step"].as_u64().unwrap_or(0)
@@ -21,23 +61,15 @@ fn committed(status: &Value) -> u64 {
 
 #[test]
 fn a_killed_coordinator_goes_on_with_the_running_job() {
-    let desk = tiny_desk(STEPS);
-    let plain = train(&desk, "1");
-    let mut serving = Serving::start(desk);
-    let job = serving.submit(&["job.toml", "--out", "out"]);
+    let mut scene = Scene::begin(STEPS);
     for at in [1, 100, 200] {
-        serving.wait_for(job, |status| step(status) >= at);
-        serving.kill();
-        serving.start_again();
+        scene
+            .serving
+            .wait_for(scene.job, |status| step(status) >= at);
+        scene.serving.kill();
+        scene.serving.start_again();
     }
-    assert_eq!(serving.outcome(job), "succeeded");
-    assert_eq!(adapter(&serving.desk, "out"), plain);
-    let status = serving.status(job);
-    assert_eq!(
-        status["attempts"].as_array().map(Vec::len),
-        Some(1),
-        "{status:#}"
-    );
+    let status = scene.ends_right(1);
     assert_eq!(
         step(&status),
         STEPS as u64,
@@ -47,89 +79,52 @@ fn a_killed_coordinator_goes_on_with_the_running_job() {
 
 #[test]
 fn a_job_that_ends_while_nobody_coordinates_is_found_ended() {
-    let desk = tiny_desk(40);
-    let plain = train(&desk, "1");
-    let mut serving = Serving::start(desk);
-    let job = serving.submit(&["job.toml", "--out", "out"]);
-    serving.wait_for(job, |status| step(status) >= 1);
-    serving.kill();
-    let agents = serving.agents();
+    let mut scene = Scene::begin(40);
+    scene
+        .serving
+        .wait_for(scene.job, |status| step(status) >= 1);
+    scene.serving.kill();
+    let agents = scene.serving.agents();
     assert_eq!(agents.len(), 1);
-    let gone = || !std::path::Path::new(&format!("/proc/{}", agents[0])).exists();
-    schliff_tests::running::wait_until("the agent's end", gone);
-    serving.start_again();
-    assert_eq!(serving.outcome(job), "succeeded");
-    assert_eq!(adapter(&serving.desk, "out"), plain);
+    let gone = || !Path::new(&format!("/proc/{}", agents[0])).exists();
+    wait_until("the agent's end", gone);
+    scene.serving.start_again();
+    scene.ends_right(1);
 }
 
 #[test]
 fn a_killed_agent_is_followed_by_the_next_attempt() {
-    let desk = tiny_desk(STEPS);
-    let plain = train(&desk, "1");
-    let serving = Serving::start(desk);
-    let job = serving.submit(&["job.toml", "--out", "out"]);
-    serving.wait_for(job, |status| committed(status) >= 5);
-    for agent in serving.agents() {
+    let scene = Scene::begin(STEPS);
+    scene.wait_for_checkpoint();
+    for agent in scene.serving.agents() {
         assert!(signal("-KILL", agent));
     }
-    assert_eq!(serving.outcome(job), "succeeded");
-    assert_eq!(adapter(&serving.desk, "out"), plain);
-    let status = serving.status(job);
-    assert_eq!(
-        status["attempts"].as_array().map(Vec::len),
-        Some(2),
-        "{status:#}"
-    );
-    assert!(
-        status["attempts"][1]["resumed_from"].as_u64() >= Some(5),
-        "{status:#}"
-    );
+    let status = scene.ends_right(2);
+    let resumed = status["attempts"][1]["resumed_from"].as_u64();
+    assert!(resumed >= Some(5), "{status:#}");
 }
 
 #[test]
 fn a_killed_rank_is_started_again_within_the_attempt() {
-    let desk = tiny_desk(STEPS);
-    let plain = train(&desk, "2");
-    let serving = Serving::start(desk);
-    let ranks = [
-        "--set",
-        "resources.nodes=1",
-        "--set",
-        "resources.gpus_per_node=0",
-    ];
-    let mut args = vec!["job.toml", "--out", "out"];
-    args.extend(ranks);
-    let job = serving.submit(&args);
-    serving.wait_for(job, |status| committed(status) >= 5);
-    let trainers = serving.trainers();
-    assert!(!trainers.is_empty());
+    let scene = Scene::begin(STEPS);
+    scene.wait_for_checkpoint();
+    let trainers = scene.serving.trainers();
+    assert_eq!(trainers.len(), 1);
     assert!(signal("-KILL", trainers[0]));
-    assert_eq!(serving.outcome(job), "succeeded");
-    assert_eq!(adapter(&serving.desk, "out"), plain);
-    let status = serving.status(job);
-    assert_eq!(
-        status["attempts"].as_array().map(Vec::len),
-        Some(1),
-        "{status:#}"
-    );
+    scene.ends_right(1);
 }
 
 #[test]
 fn a_cancelled_job_keeps_a_checkpoint_and_a_retry_goes_on_from_it() {
-    let desk = tiny_desk(STEPS);
-    let plain = train(&desk, "1");
-    let serving = Serving::start(desk);
-    let job = serving.submit(&["job.toml", "--out", "out"]);
-    serving.wait_for(job, |status| committed(status) >= 5);
-    let ended = serving.schliff(&["cancel", &job.to_string(), "--why", "a look"]);
+    let mut scene = Scene::begin(STEPS);
+    scene.wait_for_checkpoint();
+    let job = scene.job.to_string();
+    let ended = scene.serving.schliff(&["cancel", &job, "--why", "a look"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert_eq!(serving.outcome(job), "cancelled");
-    let retried = serving
-        .schliff(&["retry", "--json", &job.to_string()])
-        .json();
-    let next = retried["id"].as_u64().expect("a job");
-    assert_eq!(retried["retry_of"], job);
-    assert_eq!(serving.outcome(next), "succeeded");
-    assert_eq!(adapter(&serving.desk, "out"), plain);
-    assert!(serving.agents().is_empty(), "nothing is left");
+    assert_eq!(scene.serving.outcome(scene.job), "cancelled");
+    let retried = scene.serving.schliff(&["retry", "--json", &job]).json();
+    assert_eq!(retried["retry_of"], scene.job);
+    scene.job = retried["id"].as_u64().expect("a job");
+    scene.ends_right(1);
+    assert!(scene.serving.agents().is_empty(), "nothing is left");
 }
