@@ -154,7 +154,10 @@ async fn begin(
     shared: &Arc<Shared>,
     lease: &Arc<Lease>,
 ) -> Result<JoinSet<Result<(), Error>>, Error> {
-    let replayed = shared.journal.load().await?;
+    let mut replayed = shared.journal.load().await?;
+    for fact in schliff_scheduler::begin(&replayed.state, now()) {
+        replayed.state.apply(&fact);
+    }
     let desk = Arc::new(Desk {
         state: tokio::sync::RwLock::new(replayed.state),
         memory: std::sync::RwLock::new(Memory::default()),

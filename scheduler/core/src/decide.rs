@@ -39,6 +39,19 @@ pub fn decide(state: &State, now: Timestamp, input: Input) -> Result<Vec<Fact>, 
     Ok(draft.facts)
 }
 
+/// What a coordinator notes when it begins with a state from the journal: when attempts were last heard
+/// is not kept, so all of them are given the time to be heard anew. None of these facts is kept.
+pub fn begin(state: &State, now: Timestamp) -> Vec<Fact> {
+    let live = state.live.iter().filter_map(|id| state.jobs.get(id));
+    let heard = live.map(|job| What::Heard {
+        job: job.id,
+        generation: job.generation,
+        step: None,
+        steps: None,
+    });
+    heard.map(|what| Fact { at: now, what }).collect()
+}
+
 /// Facts as they are found.
 struct Draft<'a> {
     state: &'a State,

@@ -28,7 +28,7 @@ mod invariant;
 mod reconcile;
 mod shared;
 
-pub use decide::decide;
+pub use decide::{begin, decide};
 pub use explain::{Explainer, Explanation, explain};
 pub use invariant::{Violation, check};
 pub use reconcile::reconcile;

@@ -192,6 +192,24 @@ fn agents_that_do_not_come_or_fall_silent_are_taken_down() {
 }
 
 #[test]
+fn a_coordinator_that_begins_anew_gives_attempts_the_time_to_be_heard() {
+    let mut desk = Desk::with_nodes(1);
+    let job = desk.submit(ask("job"));
+    desk.tick();
+    desk.run(job);
+    desk.now = desk.now.plus(SILENT_MS);
+    desk.report(job, &[alive(3, 9)]);
+    desk.state = desk.replayed();
+    for fact in schliff_scheduler::begin(&desk.state, desk.now) {
+        desk.state.apply(&fact);
+    }
+    desk.after_ms(SILENT_MS - 1);
+    assert_eq!(desk.job(job).stop, None);
+    desk.after_ms(1);
+    assert!(desk.job(job).stop.is_some());
+}
+
+#[test]
 fn nodes_that_fail_are_avoided_while_others_are_left() {
     let mut desk = Desk::with_nodes(8);
     let job = desk.submit(ask("job"));

@@ -69,6 +69,9 @@ impl World {
         facts.iter().for_each(|fact| state.apply(fact));
         same(&state, &self.durable)?;
         memory::snapshot(&state)?;
+        for fact in schliff_scheduler::begin(&state, self.clock()) {
+            state.apply(&fact);
+        }
         let observed = Observed {
             since: self.clock(),
             ..Observed::default()
