@@ -65,8 +65,6 @@ pub struct Local {
 pub struct Limits {
     /// Longest wall time of an attempt.
     pub max_time_s: Option<u64>,
-    /// Attempts that wait or run there at a time, at most.
-    pub max_queued: Option<usize>,
 }
 
 /// What the use of a cluster costs; what is absent is not known, which is not nothing.
@@ -144,10 +142,7 @@ fn profile(settings: &Settings) -> Option<ClusterProfile> {
             cpu_slots: count("local.cpu_slots"),
             gpu_slots: count("local.gpu_slots"),
         }),
-        limits: Limits {
-            max_time_s,
-            max_queued: count("limits.max_queued"),
-        },
+        limits: Limits { max_time_s },
         cost: Cost {
             eur_per_gpu_hour: number("cost.eur_per_gpu_hour"),
             eur_per_core_hour: number("cost.eur_per_core_hour"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use schliff_spec::id::{ClusterName, NodeName, Step, SubmitKey};
 
-use crate::allocation::{AllocationId, Listing, StopHow};
+use crate::allocation::{Listing, StopHow};
 use crate::ask::Ask;
 use crate::shape::Shape;
 use crate::time::Timestamp;
@@ -57,8 +57,6 @@ pub enum Action {
         cluster: ClusterName,
         /// The attempt that it was for.
         key: SubmitKey,
-        /// The batch system's name for it.
-        allocation: AllocationId,
         /// How.
         how: StopHow,
     },
@@ -68,8 +66,6 @@ pub enum Action {
         cluster: ClusterName,
         /// The attempt that it was for.
         key: SubmitKey,
-        /// The batch system's name for it.
-        allocation: AllocationId,
     },
 }
 

@@ -29,6 +29,11 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// Whether it may run on a cluster of this name.
+    pub fn may_run_on(&self, cluster: &ClusterName) -> bool {
+        self.cluster.as_ref().is_none_or(|own| own == cluster)
+    }
+
     /// The shape that it is meant to run in.
     pub fn wanted(&self) -> Shape {
         self.shapes.first().copied().unwrap_or(Shape {

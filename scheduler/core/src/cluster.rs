@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schliff_spec::id::{ClusterName, NodeName};
 use serde::{Deserialize, Serialize};
 
+use crate::shape::Shape;
 use crate::time::Timestamp;
 
 /// Where jobs can run.
@@ -47,6 +48,14 @@ pub enum Queue {
     Theirs,
 }
 
+impl Cluster {
+    /// Nodes that are up and large enough for a share of `shape`.
+    pub fn could(&self, shape: Shape) -> usize {
+        let nodes = self.nodes.values();
+        nodes.filter(|node| node.is_up && node.fits(shape)).count()
+    }
+}
+
 /// One node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -66,6 +75,11 @@ impl Node {
     /// GPUs that nobody holds.
     pub fn gpus_free(&self) -> u32 {
         self.gpus.saturating_sub(self.gpus_held)
+    }
+
+    /// Whether a share of `shape` fits it when nobody holds anything.
+    pub fn fits(&self, shape: Shape) -> bool {
+        self.gpus >= shape.gpus_per_node && self.cpus >= shape.cpus_per_node
     }
 
     /// Cores that nobody holds.

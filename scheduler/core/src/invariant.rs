@@ -1,6 +1,6 @@
 //! What must never be, each with one definition and an id.
 //!
-//! Run in the simulator after every event, in debug builds after every input, and by `schliff doctor`.
+//! Run in the simulator after every event, and when a coordinator is asked about itself.
 //! What can only be seen from outside (that older messages change nothing, that no action lacks its
 //! fact, that replay gives the same state) is checked by the simulator: SCH-3, SCH-7, SCH-9.
 

@@ -253,13 +253,6 @@ pub enum StopWhy {
     BudgetSpent,
     /// A trial that has reached its rung.
     AtRung,
-    /// A trial that was not among the best of its rung.
-    Pruned {
-        /// Its place among them, from 1.
-        place: u32,
-        /// Trials that were compared.
-        of: u32,
-    },
     /// This attempt failed and its allocation must go.
     Failed {
         /// How it failed.

@@ -293,9 +293,6 @@ fn stopping(why: &StopWhy, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         StopWhy::Cancelled { by, why } => write!(f, "stops: cancelled by {by}: {why}"),
         StopWhy::BudgetSpent => write!(f, "stops: its budget is spent"),
         StopWhy::AtRung => write!(f, "stops at its rung"),
-        StopWhy::Pruned { place, of } => {
-            write!(f, "stops: place {place} of {of} trials")
-        }
         StopWhy::Failed { ending } => write!(f, "is taken down: {ending}"),
     }
 }

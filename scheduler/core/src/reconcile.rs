@@ -88,10 +88,8 @@ fn order(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Order {
 /// there is not asked for anew when nodes are forgiven.
 fn avoidable(cluster: &Cluster, shape: Shape, now: Timestamp) -> BTreeSet<&NodeName> {
     let avoid = avoided(cluster, now);
-    let others = cluster.nodes.iter().filter(|(name, node)| {
-        let is_large = node.gpus >= shape.gpus_per_node && node.cpus >= shape.cpus_per_node;
-        is_large && !avoid.contains(name)
-    });
+    let others = cluster.nodes.iter();
+    let others = others.filter(|(name, node)| node.fits(shape) && !avoid.contains(name));
     match others.count() >= shape.nodes as usize {
         true => avoid,
         false => BTreeSet::new(),
@@ -111,13 +109,8 @@ fn stop(observed: &Observed, job: &Job, attempt: &Attempt, now: Timestamp) -> Op
     is_due(tried, how, now).then(|| Action::Stop {
         cluster: attempt.cluster.clone(),
         key: job.key(),
-        allocation: attempt.allocation.clone().unwrap_or_else(no_name),
         how,
     })
-}
-
-fn no_name() -> crate::allocation::AllocationId {
-    crate::allocation::AllocationId(String::new())
 }
 
 /// A gentle stop is asked for once, and so is one at once, until it seems to have had no effect.
@@ -145,17 +138,12 @@ fn leftover(
     if is_live || !is_known || observed.in_flight.contains(&key) {
         return None;
     }
-    let (cluster, id) = (listing.cluster.clone(), allocation.id.clone());
+    let cluster = listing.cluster.clone();
     match allocation.status {
-        AllocationStatus::Ended { .. } => Some(Action::Forget {
-            cluster,
-            key,
-            allocation: id,
-        }),
+        AllocationStatus::Ended { .. } => Some(Action::Forget { cluster, key }),
         _ => is_due(observed.tries.get(&key), StopHow::Now, now).then_some(Action::Stop {
             cluster,
             key,
-            allocation: id,
             how: StopHow::Now,
         }),
     }

@@ -20,7 +20,7 @@ pub enum Rejection {
     /// It succeeded.
     #[error("job {0} succeeded: there is nothing to try again")]
     Succeeded(JobId),
-    /// A sweep or a pruned trial is not tried again.
+    /// A sweep is not tried again.
     #[error("job {0} is a sweep: retry its trials, or submit it again")]
     IsSweep(JobId),
     /// No such cluster.
@@ -67,7 +67,7 @@ pub enum Rejection {
         job: JobId,
         /// What the report says.
         step: Step,
-        /// What the same report says of the job.
+        /// What the job's agents say that it has.
         steps: Step,
     },
     /// An agent's node is outside of its attempt.

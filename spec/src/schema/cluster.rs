@@ -56,7 +56,6 @@ const LOCAL: &[Key] = &[
 #[rustfmt::skip]
 const LIMITS: &[Key] = &[
     key("max_time", Time, None, "Longest wall time of an attempt."),
-    key("max_queued", Whole(1), None, "Attempts that wait or run there at a time, at most."),
 ];
 
 #[rustfmt::skip]

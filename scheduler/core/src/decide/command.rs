@@ -12,6 +12,7 @@ use crate::job::{Job, Role, StopWhy};
 use crate::policy::MOST_OPEN_JOBS;
 use crate::rejection::Rejection;
 use crate::shape::Shape;
+use crate::state::State;
 
 pub(super) fn decide(draft: &mut Draft<'_>, command: Command) -> Result<(), Rejection> {
     match command {
@@ -73,12 +74,7 @@ fn submit(draft: &mut Draft<'_>, submission: Submission) -> Result<(), Rejection
     if sweep.is_some() && trials == 0 {
         return Err(Rejection::EmptySweep);
     }
-    if state.open_jobs() + trials >= MOST_OPEN_JOBS {
-        return Err(Rejection::QueueFull {
-            jobs: state.open_jobs(),
-            most: MOST_OPEN_JOBS,
-        });
-    }
+    may_queue(state, 1 + trials)?;
     if let Some(gone) = after.iter().find(|a| !state.jobs.contains_key(&a.job)) {
         return Err(Rejection::NoJob(gone.job));
     }
@@ -145,10 +141,7 @@ fn may_fit(cluster: &Cluster, shape: Shape) -> bool {
     if cluster.terms.queue == Queue::Theirs || !is_known {
         return true;
     }
-    let large = cluster
-        .nodes
-        .values()
-        .filter(|node| node.gpus >= shape.gpus_per_node && node.cpus >= shape.cpus_per_node);
+    let large = cluster.nodes.values().filter(|node| node.fits(shape));
     large.count() >= shape.nodes as usize
 }
 
@@ -217,6 +210,26 @@ fn stop(draft: &mut Draft<'_>, job: &Job, why: &StopWhy, is_now: bool) {
     }
 }
 
+/// Refuses more jobs than may be open.
+fn may_queue(state: &State, more: usize) -> Result<(), Rejection> {
+    let jobs = state.open_jobs();
+    match jobs + more > MOST_OPEN_JOBS {
+        true => Err(Rejection::QueueFull {
+            jobs,
+            most: MOST_OPEN_JOBS,
+        }),
+        false => Ok(()),
+    }
+}
+
+/// The job that a chain of retries began with.
+fn first_of(state: &State, mut id: JobId) -> JobId {
+    while let Some(before) = state.jobs.get(&id).and_then(|job| job.retry_of) {
+        id = before;
+    }
+    id
+}
+
 /// An ended job stays ended: a new one goes on from its newest checkpoint.
 fn retry(draft: &mut Draft<'_>, id: JobId, by: String) -> Result<(), Rejection> {
     let state = draft.state;
@@ -229,15 +242,17 @@ fn retry(draft: &mut Draft<'_>, id: JobId, by: String) -> Result<(), Rejection> 
         Some(Outcome::Succeeded) => return Err(Rejection::Succeeded(id)),
         Some(_) => {}
     }
-    let newer = state.jobs.values().rev();
-    let open = newer.filter(|other| other.retry_of == Some(id));
-    if let Some(open) = open
-        .filter(|other| !other.is_done())
-        .map(|job| job.id)
-        .next()
-    {
-        return Err(Rejection::NotEnded(open));
+    // All of them write to the same folder: one at a time, and none after one that succeeded.
+    let own = first_of(state, id);
+    let kin = state.jobs.values().filter(|other| other.retry_of.is_some());
+    for other in kin.filter(|other| first_of(state, other.id) == own) {
+        match other.outcome() {
+            None => return Err(Rejection::NotEnded(other.id)),
+            Some(Outcome::Succeeded) => return Err(Rejection::Succeeded(other.id)),
+            Some(_) => {}
+        }
     }
+    may_queue(state, 1)?;
     may_ever_run(draft, &job.ask)?;
     draft.push(What::Submitted {
         job: state.next_job(),

@@ -10,7 +10,7 @@ use schliff_spec::id::{ClusterName, JobId, NodeName};
 
 use super::{Draft, Room};
 use crate::cluster::{Cluster, Queue};
-use crate::fact::What;
+use crate::fact::{Fact, What};
 use crate::job::{Job, Phase, Role};
 use crate::policy::{AVOID_MS, AVOID_ONE_IN, SHORTEST_LINK_MS, SHRINK_MS, STARVE_MS, STRIKES_OUT};
 use crate::shape::Shape;
@@ -139,11 +139,15 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
     }
     let mut sites = sites(state, draft.now);
     let mut at_work = AtWork::of(state);
+    // This tick may have ended jobs that waited for others.
+    let is_end = |fact: &&Fact| matches!(fact.what, What::Finished { .. });
+    let ended = draft.facts.iter().filter(is_end).filter_map(Fact::job);
+    let ended: BTreeSet<JobId> = ended.collect();
     for place in &state.queue {
         let Some(job) = state.jobs.get(&place.job) else {
             continue;
         };
-        if draft.ends_or_begins(job) || waiting_for(state, job, &at_work) != Wait::Nothing {
+        if ended.contains(&job.id) || waiting_for(state, job, &at_work) != Wait::Nothing {
             continue;
         }
         if let Some((cluster, shape, placement)) = choose(&mut sites, job, draft.now) {
@@ -151,17 +155,6 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             let what = plan(draft, job, (cluster, shape, placement));
             draft.push(what);
         }
-    }
-}
-
-impl Draft<'_> {
-    /// Whether the same tick has ended a queued job.
-    fn ends_or_begins(&self, job: &Job) -> bool {
-        // Only jobs that wait for others can be ended by a tick.
-        let is_ended = |fact: &crate::fact::Fact| {
-            fact.job() == Some(job.id) && matches!(fact.what, What::Finished { .. })
-        };
-        !job.after.is_empty() && self.facts.iter().any(is_ended)
     }
 }
 
@@ -188,7 +181,7 @@ fn choose(
     job: &Job,
     now: Timestamp,
 ) -> Option<Choice> {
-    let is_eligible = |name: &ClusterName| job.ask.cluster.as_ref().is_none_or(|own| own == name);
+    let is_eligible = |name: &ClusterName| job.ask.may_run_on(name);
     let has_waited = now.since(waits_since(job)) >= SHRINK_MS;
     let shapes = match has_waited {
         true => &job.ask.shapes[..],
@@ -223,6 +216,8 @@ impl<'a> Site<'a> {
         let most = cluster.terms.max_waiting.unwrap_or(u32::MAX);
         let (room, places_left) = match cluster.terms.queue {
             Queue::Ours => (Room::of(cluster, &avoided(cluster, now)), 0),
+            // What does not answer is handed nothing.
+            Queue::Theirs if cluster.observed_at.is_none() => (Room::default(), 0),
             Queue::Theirs => (Room::default(), most.saturating_sub(waiting)),
         };
         Self {
@@ -247,28 +242,26 @@ impl<'a> Site<'a> {
 
     /// Whether its nodes that are up would do if nothing else ran.
     fn could_ever(&self, shape: Shape) -> bool {
-        let large = self.cluster.nodes.values().filter(|node| {
-            node.is_up && node.gpus >= shape.gpus_per_node && node.cpus >= shape.cpus_per_node
-        });
-        self.cluster.terms.queue == Queue::Ours && large.count() >= shape.nodes as usize
+        let is_ours = self.cluster.terms.queue == Queue::Ours;
+        is_ours && self.cluster.could(shape) >= shape.nodes as usize
     }
 }
 
 fn plan(draft: &Draft<'_>, job: &Job, (cluster, shape, placement): Choice) -> What {
-    let left = job
-        .ask
-        .time_ms
-        .map(|time_ms| time_ms.saturating_sub(job.ran_ms(draft.now)));
+    // No link is shorter than is worth its start, unless the cluster's cap is.
+    let left = job.ask.time_ms.map(|time_ms| {
+        let left_ms = time_ms.saturating_sub(job.ran_ms(draft.now));
+        left_ms.max(SHORTEST_LINK_MS)
+    });
     let terms = draft.state.clusters.get(&cluster).map(|known| known.terms);
     let cap = terms.and_then(|terms| terms.max_time_ms);
-    let limit = left.into_iter().chain(cap).min();
     What::Planned {
         job: job.id,
         generation: job.generation.next(),
         cluster,
         shape,
         placement,
-        time_limit_ms: limit.map(|limit| limit.max(SHORTEST_LINK_MS)),
+        time_limit_ms: left.into_iter().chain(cap).min(),
         resume_from: job.committed,
     }
 }

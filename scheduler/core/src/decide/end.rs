@@ -58,10 +58,6 @@ fn asked_for(job: &Job, ending: &Ending) -> Option<Asked> {
             why: why.clone(),
         },
         StopWhy::BudgetSpent => Outcome::BudgetSpent,
-        StopWhy::Pruned { place, of } => Outcome::Pruned {
-            place: *place,
-            of: *of,
-        },
         StopWhy::AtRung if consequence != Consequence::Failure => return Some(Asked::Pause),
         StopWhy::AtRung | StopWhy::Failed { .. } => return None,
     };

@@ -88,7 +88,9 @@ impl<'a> Queue<'a> {
     /// It could begin, were there room.
     fn for_room(&self, job: &Job) -> Explanation {
         let sites = self.sites.values();
-        let eligible: Vec<_> = sites.filter(|site| may_run_on(site.cluster, job)).collect();
+        let eligible: Vec<_> = sites
+            .filter(|site| job.ask.may_run_on(&site.cluster.name))
+            .collect();
         if eligible.is_empty() {
             return Explanation::of(Reason::ClusterGone {
                 cluster: job.ask.cluster.clone(),
@@ -135,7 +137,9 @@ impl<'a> Queue<'a> {
         if cluster.terms.queue == cluster::Queue::Theirs {
             let most = cluster.terms.max_waiting.unwrap_or(u32::MAX);
             // Those ahead take the places that are left.
-            let ahead = ahead.iter().filter(|other| may_run_on(cluster, other));
+            let ahead = ahead
+                .iter()
+                .filter(|other| other.ask.may_run_on(&cluster.name));
             let ahead = u32::try_from(ahead.count()).unwrap_or(u32::MAX);
             return match site.waiting.saturating_add(ahead) >= most {
                 true => Reason::ClusterQueueFull {
@@ -183,7 +187,7 @@ impl Site<'_> {
             .cluster
             .nodes
             .iter()
-            .filter(|(_, node)| fits(node, shape));
+            .filter(|(_, node)| node.fits(shape));
         let (mut out, mut usable) = (Vec::new(), 0);
         for (name, node) in large {
             match node.is_up && !self.avoided.contains(name) {
@@ -195,28 +199,12 @@ impl Site<'_> {
     }
 }
 
-fn fits(node: &cluster::Node, shape: Shape) -> bool {
-    node.gpus >= shape.gpus_per_node && node.cpus >= shape.cpus_per_node
-}
-
-fn may_run_on(cluster: &Cluster, job: &Job) -> bool {
-    job.ask
-        .cluster
-        .as_ref()
-        .is_none_or(|own| *own == cluster.name)
-}
-
 /// Whether a job that has waited for long keeps a cluster for itself: once all nodes were free, it would
 /// do in one of the job's shapes.
 fn keeps(cluster: &Cluster, job: &Job) -> bool {
     let mut shapes = job.ask.shapes.iter();
-    may_run_on(cluster, job) && shapes.any(|shape| could(cluster, *shape) >= shape.nodes as usize)
-}
-
-/// Nodes that are up and large enough.
-fn could(cluster: &Cluster, shape: Shape) -> usize {
-    let nodes = cluster.nodes.values();
-    nodes.filter(|node| node.is_up && fits(node, shape)).count()
+    job.ask.may_run_on(&cluster.name)
+        && shapes.any(|shape| cluster.could(*shape) >= shape.nodes as usize)
 }
 
 fn waiting_at(state: &State, cluster: &Cluster) -> u32 {

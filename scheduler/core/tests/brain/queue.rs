@@ -93,6 +93,9 @@ fn the_wall_time_is_cut_to_the_cap_and_the_next_link_gets_the_rest() {
         ..ask("long")
     });
     desk.tick();
+    insta::assert_snapshot!(desk.why(job), @"c has not answered yet");
+    desk.list(&[]);
+    desk.tick();
     desk.run(job);
     desk.commit(job, 100);
     desk.now = desk.now.plus(24 * HOUR);
@@ -138,4 +141,22 @@ fn the_places_of_a_queue_go_to_those_ahead() {
     let (first, second) = (desk.submit(ask("first")), desk.submit(ask("second")));
     insta::assert_snapshot!(desk.why(first), @"starts with the next look at the queue");
     insta::assert_snapshot!(desk.why(second), @"1 jobs wait in c already, the most that may");
+}
+
+#[test]
+fn a_cap_below_a_minute_is_a_cap() {
+    let mut desk = Desk::with_terms(Terms {
+        queue: Queue::Theirs,
+        max_time_ms: Some(30_000),
+        max_waiting: None,
+        settle_ms: 0,
+    });
+    let job = desk.submit(Ask {
+        time_ms: Some(3_600_000),
+        ..ask("short")
+    });
+    desk.list(&[]);
+    desk.tick();
+    let live = desk.job(job).live().expect("it is handed over");
+    assert_eq!(live.time_limit_ms, Some(30_000));
 }

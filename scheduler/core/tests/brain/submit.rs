@@ -108,3 +108,32 @@ fn nothing_is_too_large_for_a_cluster_that_was_not_observed_since_a_restart() {
     let error = desk.try_submit(of_shape(2, 1), Vec::new());
     assert!(error.is_err(), "{error:?}");
 }
+
+#[test]
+fn retries_of_one_job_never_train_beside_each_other_nor_over_a_result() {
+    let mut desk = Desk::with_nodes(1);
+    let retry = |job| {
+        Input::Command(Command::Retry {
+            job,
+            by: "ada".into(),
+        })
+    };
+    let first = desk.submit(ask("job"));
+    for job in [first, JobId(2)] {
+        desk.tick();
+        desk.run(job);
+        desk.exit(job, 1);
+        desk.tell(retry(job));
+    }
+    assert_eq!(
+        desk.try_tell(retry(first)),
+        Err(Rejection::NotEnded(JobId(3)))
+    );
+    desk.tick();
+    desk.run(JobId(3));
+    desk.exit(JobId(3), 0);
+    assert_eq!(
+        desk.try_tell(retry(first)),
+        Err(Rejection::Succeeded(JobId(3)))
+    );
+}
