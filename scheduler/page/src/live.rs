@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::gather;
-use crate::query::{LinesQuery, ListQuery};
+use crate::query::{LinesQuery, ListQuery, MOST_LINES};
 use crate::source::{Change, Refusal, Source};
 use crate::view::Part;
 use crate::view::job::{JobParts, Known};
@@ -111,6 +111,7 @@ pub(crate) fn stream(
         known: None,
         events: VecDeque::new(),
         looked: None,
+        is_behind: false,
         is_over: false,
         _permit: permit,
     };
@@ -134,6 +135,8 @@ struct Live {
     known: Option<Known>,
     events: VecDeque<Event>,
     looked: Option<Instant>,
+    /// There is more to be told than one answer held.
+    is_behind: bool,
     is_over: bool,
     _permit: OwnedSemaphorePermit,
 }
@@ -161,7 +164,7 @@ impl Live {
         let Some(looked) = self.looked else {
             return true;
         };
-        if let Ok(false) = timeout(STALE, self.changed()).await {
+        if !self.is_behind && timeout(STALE, self.changed()).await == Ok(false) {
             return false;
         }
         sleep_until(looked + PAUSE).await;
@@ -257,7 +260,9 @@ impl Live {
     }
 
     async fn look_at_lines(&mut self, job: u64, lines: &LinesQuery) -> Result<(), Refusal> {
-        let chunk = self.source.logs(lines.ask(job, self.seen.line)).await?;
+        let ask = lines.ask(job, self.seen.line);
+        let chunk = self.source.logs(ask).await?;
+        self.is_behind = chunk.lines.len() >= MOST_LINES as usize;
         let Some(last) = chunk.lines.last() else {
             return Ok(());
         };

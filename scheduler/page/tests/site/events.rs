@@ -88,6 +88,17 @@ async fn a_browser_that_comes_back_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_burst_of_lines_is_told_whole() {
+    let site = site(&world(Kind::Rich));
+    let answer = open(&site, "/jobs/47/logs/events?tail=5&line=3", None).await;
+    let mut stream = answer.into_body().into_data_stream();
+    let (_, id, data) = next(&mut stream).await.expect("lines");
+    let html = data["html"].as_str().expect("lines");
+    let told = html.matches("class=\"text\"").count();
+    assert_eq!((id.as_str(), told), ("0.121", 118));
+}
+
+#[tokio::test]
 async fn only_lines_are_told_to_a_page_of_lines() {
     let site = site(&world(Kind::Rich));
     let answer = open(&site, "/jobs/43/logs/events?contains=error", None).await;
