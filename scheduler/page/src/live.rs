@@ -56,6 +56,8 @@ pub(crate) enum Watched {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) step: u64,
+    /// Step of the last evaluation; an event's id is without it, so that one who comes back is told all.
+    pub(crate) eval: u64,
     pub(crate) line: u64,
 }
 
@@ -65,7 +67,9 @@ impl Seen {
         let (step, line) = lines.seen();
         let last = headers.get("last-event-id");
         let last = last.and_then(|value| value.to_str().ok());
-        last.and_then(Self::parse).unwrap_or(Self { step, line })
+        let eval = 0;
+        last.and_then(Self::parse)
+            .unwrap_or(Self { step, eval, line })
     }
 
     /// From an event's id.
@@ -73,6 +77,7 @@ impl Seen {
         let (step, line) = id.split_once('.')?;
         Some(Self {
             step: step.parse().ok()?,
+            eval: 0,
             line: line.parse().ok()?,
         })
     }
@@ -247,15 +252,15 @@ impl Live {
             after_step: self.seen.step,
         };
         let series = self.source.series(ask).await?;
-        let last = series.steps.iter().map(|point| point.step);
-        let last = last
-            .chain(series.evals.iter().map(|point| point.step))
-            .max();
-        let Some(last) = last.filter(|last| *last > self.seen.step) else {
-            return Ok(());
-        };
-        self.seen.step = last;
-        self.push("series", &json!(series));
+        // Apart: an evaluation may be known before the steps up to it, or after the last one.
+        let step = series.steps.iter().map(|point| point.step).max();
+        let eval = series.evals.iter().map(|point| point.step).max();
+        let before = (self.seen.step, self.seen.eval);
+        self.seen.step = before.0.max(step.unwrap_or(0));
+        self.seen.eval = before.1.max(eval.unwrap_or(0));
+        if (self.seen.step, self.seen.eval) != before {
+            self.push("series", &json!(series));
+        }
         Ok(())
     }
 

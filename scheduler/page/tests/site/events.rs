@@ -88,6 +88,20 @@ async fn a_browser_that_comes_back_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn an_evaluation_is_told_to_a_page_that_has_all_steps() {
+    let site = site(&world(Kind::Rich));
+    let answer = open(&site, "/jobs/47/events?step=1180&line=121", None).await;
+    let mut stream = answer.into_body().into_data_stream();
+    let (kind, id, data) = next(&mut stream).await.expect("points");
+    assert_eq!((kind.as_str(), id.as_str()), ("series", "1180.121"));
+    assert_eq!(data["steps"].as_array().map(Vec::len), Some(0));
+    let last = data["evals"].as_array().and_then(|all| all.last());
+    assert_eq!(last.map(|eval| &eval["step"]), Some(&Value::from(1100)));
+    let (kind, _, _) = next(&mut stream).await.expect("parts");
+    assert_eq!(kind, "parts", "it is told once");
+}
+
+#[tokio::test]
 async fn a_burst_of_lines_is_told_whole() {
     let site = site(&world(Kind::Rich));
     let answer = open(&site, "/jobs/47/logs/events?tail=5&line=3", None).await;
