@@ -189,9 +189,20 @@ impl Live {
             match self.changes.recv().await {
                 Ok(Change::Closing) | Err(RecvError::Closed) => return false,
                 Err(RecvError::Lagged(_)) => return true,
-                Ok(change) if self.watched.is_about(change) => return true,
+                Ok(change) if self.watched.is_about(change) || self.is_of_a_trial(change) => {
+                    return true;
+                }
                 Ok(_) => {}
             }
+        }
+    }
+
+    /// A sweep's page shows its trials too.
+    fn is_of_a_trial(&self, change: Change) -> bool {
+        let trials = self.known.as_ref().map(|known| &known.job.children);
+        match (change, trials) {
+            (Change::Job { job }, Some(trials)) => trials.contains(&job),
+            _ => false,
         }
     }
 

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::BodyDataStream;
 use axum::response::Response;
@@ -73,6 +73,25 @@ async fn a_job_is_told_as_a_whole_and_then_what_is_new() {
             .is_some_and(|html| html.contains("cancelled by ada: enough"))
     );
     assert!(data.get("checkpoints").is_none(), "those are as they were");
+}
+
+#[tokio::test]
+async fn a_sweep_is_told_at_once_what_its_trials_do() {
+    let site = site(&world(Kind::Rich));
+    let answer = open(&site, "/jobs/29/events", None).await;
+    let mut stream = answer.into_body().into_data_stream();
+    next(&mut stream).await.expect("parts");
+    let begun = Instant::now();
+    let cancel = Request::post("/jobs/35/cancel")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from("why=enough"))
+        .expect("a request");
+    ask(&site, cancel).await;
+    let (kind, _, data) = next(&mut stream).await.expect("parts");
+    assert_eq!(kind, "parts");
+    assert!(data.get("trials").is_some(), "{data}");
+    // What nobody tells of is seen after ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(8));
 }
 
 #[tokio::test]
