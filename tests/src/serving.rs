@@ -88,11 +88,6 @@ impl Serving {
             .unwrap_or_default()
     }
 
-    /// Its process.
-    pub fn process(&mut self) -> &mut Running {
-        self.process.as_mut().unwrap_or_else(|| panic!("it serves"))
-    }
-
     /// `schliff` with the state folder of this desk, not yet started.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.desk.command(args);
