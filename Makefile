@@ -23,7 +23,7 @@ FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 .PHONY: help build quickstart test check sim sim-mutations
 .PHONY: bench bench-train bench-collective bench-checkpoint bench-precision bench-coordinator
 .PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-browser test-cuda-kernels gpu-check check-features
-.PHONY: sim sim-mutations rust-tools python-tools model s3 quickstart-inputs
+.PHONY: rust-tools python-tools model s3 quickstart-inputs
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile

@@ -73,7 +73,7 @@ def markdown(measures: dict[str, dict[str, Any]], is_whole: bool) -> str:
         "moments and activations have 32 bits in each. Loss is that of the held-out data after the "
         "last step. Made by `make bench-precision`.",
         "",
-        *[f"- {line}" for line in _machine()],
+        *[f"- {line}" for line in machine()],
         "",
         "| | held-out loss before | after | : f32 | skipped steps | base, MiB | peak, MiB | : f32 "
         "| peak foretold by `check` | tok/s | : f32 |",
@@ -132,7 +132,7 @@ def _ratio(found: dict[str, Any], plain: dict[str, Any] | None, key: str, digits
     return "-" if plain is None else f"{found[key] / plain[key]:.{digits}f}"
 
 
-def _machine() -> list[str]:
+def machine() -> list[str]:
     """Processor, memory and system; nothing that names the machine."""
     cpu = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())

@@ -13,8 +13,8 @@ set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # One folder and port for each checkout, so that two of them do not meet.
 number=$(($(cksum <<<"$root" | cut -d' ' -f1) % 10000))
-folder="${SCHLIFF_POSTGRES_DIR:-${TMPDIR:-/tmp}/schliff-postgres-$(id -u)-$number}"
-port="${SCHLIFF_POSTGRES_PORT:-$((20000 + number))}"
+folder="${TMPDIR:-/tmp}/schliff-postgres-$(id -u)-$number"
+port=$((20000 + number))
 password=secret
 url="postgres://schliff:$password@127.0.0.1:$port/postgres"
 

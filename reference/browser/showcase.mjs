@@ -113,8 +113,12 @@ const tests = {
     await done(page);
   },
   async 'an empty coordinator says what to do'(browser, rich, empty) {
-    const page = await open(browser, empty);
+    const page = await open(browser, `${empty}/models`);
+    await page.addInitScript(() => document.addEventListener('parts', () => { globalThis.isSwapped = true; }));
+    await page.goto(empty);
     assert.match(await page.locator('.empty').innerText(), /schliff submit/);
+    await page.waitForFunction(() => globalThis.isSwapped);
+    assert.ok(await page.locator('.empty .copy').isVisible());
     await done(page, 'jobs-none');
   },
   async 'hostile names run nothing'(browser, rich) {

@@ -59,20 +59,11 @@ impl Running {
 
     /// Waits for a line; gives it.
     #[track_caller]
-    pub fn wait_for(&mut self, mut is_wanted: impl FnMut(&str) -> bool) -> String {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.words.recv_timeout(left) {
-                Ok(line) => {
-                    self.said.push(line.clone());
-                    if is_wanted(&line) {
-                        return line;
-                    }
-                }
-                Err(error) => panic!("{error}: {:#?}", self.said),
-            }
-        }
+    pub fn wait_for(&mut self, is_wanted: impl FnMut(&str) -> bool) -> String {
+        let Some(line) = self.hear(is_wanted) else {
+            panic!("it ended before: {:#?}", self.said);
+        };
+        line
     }
 
     /// Waits for a line; `None` where it ends before.
@@ -169,12 +160,12 @@ impl Drop for Running {
     }
 }
 
-/// Waits until something is so that nobody tells of.
+/// Waits until something is so that nobody tells of; `what` says what for, and how it was at last.
 #[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(what: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
-        assert!(Instant::now() < until, "waited in vain for {what}");
+        assert!(Instant::now() < until, "waited in vain for {}", what());
         pause(Duration::from_millis(50));
     }
 }
@@ -205,8 +196,8 @@ fn below(roots: &[u32]) -> Vec<u32> {
     found.split_off(roots.len())
 }
 
-/// Between two looks at something that nobody tells of. Whoever calls it looks again, with a bound.
-pub fn pause(time: Duration) {
+/// Between two looks at something that nobody tells of.
+fn pause(time: Duration) {
     let (_outbox, inbox) = channel::<()>();
     let _ = inbox.recv_timeout(time);
 }

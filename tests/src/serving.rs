@@ -3,20 +3,15 @@
 //! For tests only: whatever cannot be set up panics. The state folder is in the desk, so nothing of the
 //! user's is touched; what it started on this machine is ended with this value.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::desk::{Desk, Ended, end_of};
-use crate::running::{Running, signal};
-
-/// No state that a test waits for takes so long, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(100);
+use crate::running::{Running, signal, trainers_below, wait_until};
 
 /// It.
 pub struct Serving {
@@ -37,13 +32,13 @@ impl Serving {
 
     /// Starts one with this environment.
     pub fn start_with(desk: Desk, env: &[(&str, &str)]) -> Self {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut serving = Self {
             desk,
             process: None,
             url: String::new(),
-            env: env.iter().map(owned).collect(),
+            env: Vec::new(),
         };
+        serving.set_env(env);
         serving.start_again();
         serving
     }
@@ -88,11 +83,6 @@ impl Serving {
             .unwrap_or_default()
     }
 
-    /// Its process.
-    pub fn process(&mut self) -> &mut Running {
-        self.process.as_mut().unwrap_or_else(|| panic!("it serves"))
-    }
-
     /// `schliff` with the state folder of this desk, not yet started.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.desk.command(args);
@@ -131,16 +121,20 @@ impl Serving {
     /// Waits for a state of a job; gives it.
     #[track_caller]
     pub fn wait_for(&self, job: u64, mut is_wanted: impl FnMut(&Value) -> bool) -> Value {
-        let until = Instant::now() + PATIENCE;
-        loop {
+        // Both closures look at it.
+        let last = RefCell::new((Value::Null, String::new()));
+        let what = || {
+            let (status, stderr) = &*last.borrow();
+            format!("a state of job {job}: {status:#}\n{stderr}")
+        };
+        wait_until(what, || {
             let ended = self.schliff(&["status", "--json", &job.to_string()]);
             let status = serde_json::from_str(&ended.stdout).unwrap_or(Value::Null);
-            if is_wanted(&status) {
-                return status;
-            }
-            assert!(Instant::now() < until, "{status:#}\n{}", ended.stderr);
-            crate::running::pause(LOOK);
-        }
+            let is_so = is_wanted(&status);
+            last.replace((status, ended.stderr));
+            is_so
+        });
+        last.into_inner().0
     }
 
     /// Waits for a job's end; gives its outcome.
@@ -157,7 +151,7 @@ impl Serving {
 
     /// Processes that train under them, the oldest first.
     pub fn trainers(&self) -> Vec<u32> {
-        crate::running::trainers_below(&self.agents())
+        trainers_below(&self.agents())
     }
 
     /// Whether it has ended by itself.

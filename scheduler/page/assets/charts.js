@@ -2,6 +2,7 @@
 /* global uPlot */
 const SMOOTHING = 0.9; // src/chart.rs has the same
 const THIN = '\u202f';
+const MOST_POINTS = 4000;
 
 const data = { steps: [], evals: [] };
 let charts = [];
@@ -50,6 +51,11 @@ function smoothed(values) {
 function add(series) {
   const last = data.steps.at(-1)?.step ?? 0;
   data.steps.push(...series.steps.filter((point) => point.step > last));
+  // A page that is open for days: what is long ago is drawn coarser.
+  if (data.steps.length > MOST_POINTS) {
+    const half = data.steps.length >> 1;
+    data.steps = data.steps.filter((_, at) => at >= half || at % 2 === 0);
+  }
   const lastEval = data.evals.at(-1)?.step ?? -1;
   data.evals.push(...series.evals.filter((point) => point.step > lastEval));
 }

@@ -2,6 +2,7 @@
 import { morph } from './morph.js';
 
 const REST_MS = 30_000;
+const AGAIN_MS = 5_000;
 
 function say(state) {
   const badge = document.querySelector('[data-live-state]');
@@ -30,6 +31,9 @@ export function watch() {
     last = event.lastEventId || last;
     handle(JSON.parse(event.data));
   });
+  const close = () => { source?.close(); source = null; };
+  // Most refusals pass; a page that is hidden by then goes on when it is seen.
+  const later = () => setTimeout(() => { if (!document.hidden) open(); }, AGAIN_MS);
   const open = () => {
     if (source) return;
     // A page that rested says where it was as a browser that comes back by itself would.
@@ -44,7 +48,7 @@ export function watch() {
     source.onerror = () => {
       say('away');
       // An answer that is no stream ends the browser's own attempts.
-      if (source?.readyState === EventSource.CLOSED) { close(); setTimeout(open, 5000); }
+      if (source?.readyState === EventSource.CLOSED) { close(); later(); }
     };
     on('parts', (parts) => {
       for (const [id, html] of Object.entries(parts)) {
@@ -56,9 +60,8 @@ export function watch() {
     });
     on('series', (detail) => document.dispatchEvent(new CustomEvent('series', { detail })));
     on('lines', (detail) => document.dispatchEvent(new CustomEvent('lines', { detail })));
-    on('refused', () => { close(); say('away'); });
+    on('refused', () => { close(); say('away'); later(); });
   };
-  const close = () => { source?.close(); source = null; };
 
   document.addEventListener('visibilitychange', () => {
     clearTimeout(rest);

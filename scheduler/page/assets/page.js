@@ -41,8 +41,7 @@ function bindForms() {
 }
 
 function bindCopies() {
-  if (!navigator.clipboard) return;
-  for (const command of document.querySelectorAll('[data-copy]')) {
+  for (const command of document.querySelectorAll('[data-copy]:not(:has(.copy))')) {
     const text = command.textContent;
     const button = document.createElement('button');
     button.type = 'button';
@@ -57,7 +56,11 @@ function bindCopies() {
 
 bindTheme();
 bindForms();
-bindCopies();
+if (navigator.clipboard) {
+  bindCopies();
+  // What is swapped comes without its button.
+  document.addEventListener('parts', bindCopies);
+}
 bindKeys();
 bindDialogs();
 keepTimes();

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::gather;
-use crate::query::{LinesQuery, ListQuery};
+use crate::query::{LinesQuery, ListQuery, MOST_LINES};
 use crate::source::{Change, Refusal, Source};
 use crate::view::Part;
 use crate::view::job::{JobParts, Known};
@@ -56,6 +56,8 @@ pub(crate) enum Watched {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) step: u64,
+    /// Step of the last evaluation; an event's id is without it, so that one who comes back is told all.
+    pub(crate) eval: u64,
     pub(crate) line: u64,
 }
 
@@ -65,7 +67,9 @@ impl Seen {
         let (step, line) = lines.seen();
         let last = headers.get("last-event-id");
         let last = last.and_then(|value| value.to_str().ok());
-        last.and_then(Self::parse).unwrap_or(Self { step, line })
+        let eval = 0;
+        last.and_then(Self::parse)
+            .unwrap_or(Self { step, eval, line })
     }
 
     /// From an event's id.
@@ -73,6 +77,7 @@ impl Seen {
         let (step, line) = id.split_once('.')?;
         Some(Self {
             step: step.parse().ok()?,
+            eval: 0,
             line: line.parse().ok()?,
         })
     }
@@ -111,6 +116,7 @@ pub(crate) fn stream(
         known: None,
         events: VecDeque::new(),
         looked: None,
+        is_behind: false,
         is_over: false,
         _permit: permit,
     };
@@ -134,6 +140,8 @@ struct Live {
     known: Option<Known>,
     events: VecDeque<Event>,
     looked: Option<Instant>,
+    /// There is more to be told than one answer held.
+    is_behind: bool,
     is_over: bool,
     _permit: OwnedSemaphorePermit,
 }
@@ -161,7 +169,7 @@ impl Live {
         let Some(looked) = self.looked else {
             return true;
         };
-        if let Ok(false) = timeout(STALE, self.changed()).await {
+        if !self.is_behind && timeout(STALE, self.changed()).await == Ok(false) {
             return false;
         }
         sleep_until(looked + PAUSE).await;
@@ -181,9 +189,20 @@ impl Live {
             match self.changes.recv().await {
                 Ok(Change::Closing) | Err(RecvError::Closed) => return false,
                 Err(RecvError::Lagged(_)) => return true,
-                Ok(change) if self.watched.is_about(change) => return true,
+                Ok(change) if self.watched.is_about(change) || self.is_of_a_trial(change) => {
+                    return true;
+                }
                 Ok(_) => {}
             }
+        }
+    }
+
+    /// A sweep's page shows its trials too.
+    fn is_of_a_trial(&self, change: Change) -> bool {
+        let trials = self.known.as_ref().map(|known| &known.job.children);
+        match (change, trials) {
+            (Change::Job { job }, Some(trials)) => trials.contains(&job),
+            _ => false,
         }
     }
 
@@ -244,20 +263,22 @@ impl Live {
             after_step: self.seen.step,
         };
         let series = self.source.series(ask).await?;
-        let last = series.steps.iter().map(|point| point.step);
-        let last = last
-            .chain(series.evals.iter().map(|point| point.step))
-            .max();
-        let Some(last) = last.filter(|last| *last > self.seen.step) else {
-            return Ok(());
-        };
-        self.seen.step = last;
-        self.push("series", &json!(series));
+        // Apart: an evaluation may be known before the steps up to it, or after the last one.
+        let step = series.steps.iter().map(|point| point.step).max();
+        let eval = series.evals.iter().map(|point| point.step).max();
+        let before = (self.seen.step, self.seen.eval);
+        self.seen.step = before.0.max(step.unwrap_or(0));
+        self.seen.eval = before.1.max(eval.unwrap_or(0));
+        if (self.seen.step, self.seen.eval) != before {
+            self.push("series", &json!(series));
+        }
         Ok(())
     }
 
     async fn look_at_lines(&mut self, job: u64, lines: &LinesQuery) -> Result<(), Refusal> {
-        let chunk = self.source.logs(lines.ask(job, self.seen.line)).await?;
+        let ask = lines.ask(job, self.seen.line);
+        let chunk = self.source.logs(ask).await?;
+        self.is_behind = chunk.lines.len() >= MOST_LINES as usize;
         let Some(last) = chunk.lines.last() else {
             return Ok(());
         };

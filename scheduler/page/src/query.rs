@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 /// Jobs on one page of the list.
 const JOBS_A_PAGE: u32 = 50;
-/// Lines of a log that are shown unless asked otherwise, and the most.
+/// Lines of a log that are shown unless asked otherwise.
 const LINES: u32 = 200;
-const MOST_LINES: u32 = 5000;
+/// Lines in one answer of the coordinator.
+pub(crate) const MOST_LINES: u32 = 500;
 
 /// Which jobs to list.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -188,12 +189,13 @@ impl LinesQuery {
         (parse(&self.step), parse(&self.line))
     }
 
-    /// What to ask the coordinator for, after a position.
+    /// What to ask the coordinator for, after a position: the last lines where there is none, else all
+    /// that follow, as far as one answer holds them.
     pub(crate) fn ask(&self, job: u64, after: u64) -> LogsRequest {
         LogsRequest {
             job,
             follow: false,
-            tail: self.most(),
+            tail: if after == 0 { self.most() } else { 0 },
             rank: self.rank.trim().parse().ok(),
             generation: None,
             contains: self.contains.clone(),

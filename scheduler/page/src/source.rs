@@ -108,7 +108,7 @@ impl Refusal {
     /// The caller may only look.
     pub fn may_only_look() -> Self {
         Self {
-            code: "may-only-look".into(),
+            code: "role".into(),
             text: "who looks on may change nothing".into(),
             hint: "a token of the role user may".into(),
             status: StatusCode::FORBIDDEN,

@@ -10,6 +10,9 @@ const WIDTH: f64 = 1000.0;
 /// Narrowest part that can be seen.
 const NARROWEST: f64 = 2.0;
 
+/// Class of an attempt that failed.
+pub(crate) const FAILED: &str = "is-failed";
+
 /// The time that the bars of a job are drawn over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
@@ -32,15 +35,10 @@ impl Scale {
         let end = or(attempt.ended_ms, self.to_ms);
         let granted = or(attempt.granted_ms, end).min(end);
         let running = or(attempt.running_ms, end).min(end);
-        let trained = match attempt.ending.as_ref().map(|ending| ending.code.as_str()) {
-            None => "is-running",
-            Some("finished" | "more-to-do") => "is-succeeded",
-            Some("preempted" | "withdrawn") => "is-recovering",
-            Some(_) => "is-failed",
-        };
+        let trained = fate(attempt);
         // What failed before it trained failed while it started.
         let started = match (trained, attempt.running_ms) {
-            ("is-failed", 0) => trained,
+            (FAILED, 0) => trained,
             _ => "is-starting",
         };
         let spans = [
@@ -61,6 +59,16 @@ impl Scale {
     fn place(&self, at_ms: i64) -> f64 {
         let whole = (self.to_ms - self.from_ms).max(1) as f64;
         ((at_ms - self.from_ms) as f64 / whole).clamp(0.0, 1.0) * WIDTH
+    }
+}
+
+/// The class of an attempt by its ending.
+pub(crate) fn fate(attempt: &AttemptView) -> &'static str {
+    match attempt.ending.as_ref().map(|ending| ending.code.as_str()) {
+        None => "is-running",
+        Some("finished" | "more-to-do") => "is-succeeded",
+        Some("preempted" | "withdrawn") => "is-recovering",
+        Some(_) => FAILED,
     }
 }
 

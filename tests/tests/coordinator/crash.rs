@@ -31,7 +31,8 @@ fn dies_at(fault: &str, bytes: &mut Vec<u8>) -> bool {
     let mut submit = serving.command(&["submit", "job.toml", "--out", "out", "--wait", "--json"]);
     submit.stdout(Stdio::null());
     let mut client = Running::start(submit);
-    wait_until("the end of the job", || {
+    let what = || "the end of the job".into();
+    wait_until(what, || {
         if !died && serving.is_over() {
             died = true;
             start_whole(&mut serving);

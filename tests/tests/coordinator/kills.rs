@@ -87,7 +87,7 @@ fn a_job_that_ends_while_nobody_coordinates_is_found_ended() {
     let agents = scene.serving.agents();
     assert_eq!(agents.len(), 1);
     let gone = || !Path::new(&format!("/proc/{}", agents[0])).exists();
-    wait_until("the agent's end", gone);
+    wait_until(|| "the agent's end".into(), gone);
     scene.serving.start_again();
     scene.ends_right(1);
 }

@@ -15,8 +15,9 @@ fn a_submitted_job_gives_the_bytes_of_a_plain_run() {
     assert_eq!(job["outcome"], "succeeded");
     assert_eq!(job["attempts"].as_array().map(Vec::len), Some(1), "{job:#}");
     assert_eq!(job["progress"]["step"], 20, "{job:#}");
-    let history = serving.schliff(&["logs", "1"]);
-    assert_eq!(history.code, Some(0), "{}", history.stderr);
+    let log = serving.schliff(&["logs", "1"]);
+    assert_eq!(log.code, Some(0), "{}", log.stderr);
+    assert!(!log.stdout.is_empty(), "{}", log.stderr);
 }
 
 #[test]
@@ -42,6 +43,8 @@ fn a_failed_job_says_why_and_gives_its_exit_code() {
     );
     assert_ne!(ended.code, Some(0), "{job:#}");
     assert_eq!(job["outcome"], "failed", "{job:#}");
+    let why = job["reason"]["text"].as_str().unwrap_or_default();
+    assert!(why.contains("NaN"), "{job:#}");
 }
 
 #[test]

@@ -39,6 +39,9 @@ pub(crate) enum Clock {
 /// A moment that tests can choose: 2026-02-03 14:05:06.
 pub(crate) const A_MOMENT_MS: i64 = 1_770_127_506_000;
 
+/// Lines in one answer.
+const MOST_LINES: usize = 500;
+
 /// The coordinator.
 pub(crate) struct World {
     kind: Kind,
@@ -203,9 +206,13 @@ impl Source for World {
             .filter(|line| ask.rank.is_none_or(|rank| rank == line.rank))
             .filter(|line| line.text.contains(&ask.contains))
             .collect();
-        let skip = lines.len().saturating_sub(ask.tail.max(1) as usize);
+        // The last so many, or else the first ones.
+        let skip = match ask.tail {
+            0 => 0,
+            tail => lines.len().saturating_sub(tail as usize),
+        };
         Ok(LogChunk {
-            lines: lines.into_iter().skip(skip).collect(),
+            lines: lines.into_iter().skip(skip).take(MOST_LINES).collect(),
         })
     }
 

@@ -9,8 +9,8 @@ use super::{Asker, JobNumber, Page, Site, page};
 use crate::source::{Caller, Refusal};
 use crate::view::act::{CancelPage, RetryPage};
 
-/// Longest reason that is kept.
-const WHY_CHARS: usize = 500;
+/// Longest reason that is kept; the coordinator takes 1,000 bytes, and a character has four at most.
+const WHY_CHARS: usize = 250;
 
 /// What the form of a cancellation holds.
 #[derive(Default, Deserialize)]

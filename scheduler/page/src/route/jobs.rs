@@ -6,7 +6,6 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use schliff_wire::v1::{LogsRequest, SeriesReply, SeriesRequest};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::{Asker, JobNumber, Page, Site, page};
@@ -104,24 +103,15 @@ pub(super) async fn job_events(
     )
 }
 
-/// After which step.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct After {
-    after: String,
-}
-
 /// `GET /jobs/ID/series.json`
 pub(super) async fn series(
     State(site): State<Site>,
     JobNumber(job): JobNumber,
-    Query(After { after }): Query<After>,
 ) -> Result<Response, Refusal> {
-    let after_step = after.parse().unwrap_or(0);
     let ask = SeriesRequest {
         job,
         points: POINTS,
-        after_step,
+        after_step: 0,
     };
     let series = json!(site.source.series(ask).await?);
     let kind = [(header::CONTENT_TYPE, "application/json")];

@@ -6,7 +6,7 @@ use schliff_wire::v1::{AttemptView, JobView};
 use crate::show::nodes::fold;
 use crate::show::number;
 use crate::show::time::{Moment, minute, span};
-use crate::timeline::{Bar, Scale};
+use crate::timeline::{Bar, FAILED, Scale, fate};
 
 /// Checkpoints that are listed, the newest first.
 const CHECKPOINTS: usize = 3;
@@ -61,11 +61,7 @@ impl Chain {
 
 impl Link {
     fn of(attempt: &AttemptView, scale: Scale) -> Self {
-        let ending = attempt.ending.clone();
-        let is_failed = ending.as_ref().is_some_and(|ending| {
-            !["finished", "more-to-do", "preempted", "withdrawn"].contains(&ending.code.as_str())
-        });
-        let ending = ending.unwrap_or_default();
+        let ending = attempt.ending.clone().unwrap_or_default();
         let end_ms = if attempt.ended_ms > 0 {
             attempt.ended_ms
         } else {
@@ -81,7 +77,7 @@ impl Link {
             steps: steps(attempt),
             ending: ending.text,
             hint: ending.hint,
-            is_failed,
+            is_failed: fate(attempt) == FAILED,
             took: match attempt.running_ms {
                 0 => String::new(),
                 running_ms => span(end_ms - running_ms),

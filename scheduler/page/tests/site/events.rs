@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::BodyDataStream;
 use axum::response::Response;
@@ -76,6 +76,25 @@ async fn a_job_is_told_as_a_whole_and_then_what_is_new() {
 }
 
 #[tokio::test]
+async fn a_sweep_is_told_at_once_what_its_trials_do() {
+    let site = site(&world(Kind::Rich));
+    let answer = open(&site, "/jobs/29/events", None).await;
+    let mut stream = answer.into_body().into_data_stream();
+    next(&mut stream).await.expect("parts");
+    let begun = Instant::now();
+    let cancel = Request::post("/jobs/35/cancel")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from("why=enough"))
+        .expect("a request");
+    ask(&site, cancel).await;
+    let (kind, _, data) = next(&mut stream).await.expect("parts");
+    assert_eq!(kind, "parts");
+    assert!(data.get("trials").is_some(), "{data}");
+    // What nobody tells of is seen after ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(8));
+}
+
+#[tokio::test]
 async fn a_browser_that_comes_back_goes_on_where_it_was() {
     let site = site(&world(Kind::Rich));
     let answer = open(&site, "/jobs/47/events?step=0&line=0", Some("1179.120")).await;
@@ -85,6 +104,31 @@ async fn a_browser_that_comes_back_goes_on_where_it_was() {
     let (_, _, data) = next(&mut stream).await.expect("lines");
     let html = data["html"].as_str().expect("lines");
     assert_eq!(html.matches("class=\"text\"").count(), 1);
+}
+
+#[tokio::test]
+async fn an_evaluation_is_told_to_a_page_that_has_all_steps() {
+    let site = site(&world(Kind::Rich));
+    let answer = open(&site, "/jobs/47/events?step=1180&line=121", None).await;
+    let mut stream = answer.into_body().into_data_stream();
+    let (kind, id, data) = next(&mut stream).await.expect("points");
+    assert_eq!((kind.as_str(), id.as_str()), ("series", "1180.121"));
+    assert_eq!(data["steps"].as_array().map(Vec::len), Some(0));
+    let last = data["evals"].as_array().and_then(|all| all.last());
+    assert_eq!(last.map(|eval| &eval["step"]), Some(&Value::from(1100)));
+    let (kind, _, _) = next(&mut stream).await.expect("parts");
+    assert_eq!(kind, "parts", "it is told once");
+}
+
+#[tokio::test]
+async fn a_burst_of_lines_is_told_whole() {
+    let site = site(&world(Kind::Rich));
+    let answer = open(&site, "/jobs/47/logs/events?tail=5&line=3", None).await;
+    let mut stream = answer.into_body().into_data_stream();
+    let (_, id, data) = next(&mut stream).await.expect("lines");
+    let html = data["html"].as_str().expect("lines");
+    let told = html.matches("class=\"text\"").count();
+    assert_eq!((id.as_str(), told), ("0.121", 118));
 }
 
 #[tokio::test]
