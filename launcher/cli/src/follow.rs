@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use schliff_wire::v1::{JobRequest, JobView, LogChunk, LogLine, LogsRequest, Phase};
 use tokio::time::{Instant, sleep, timeout};
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
-use crate::coordinator::{Coordinator, Refused};
+use crate::coordinator::{Coordinator, Jobs, Refused};
 use crate::outcome::CliError;
 
 /// A coordinator that was there may be away for so long: time to restart it or to move.
 const AWAY_AT_MOST: Duration = Duration::from_secs(600);
 /// Between two tries to find it again.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Said when it went away.
+const AWAY: &str = "the coordinator does not answer; the job goes on; trying again";
 /// Last lines may come after the end; a log that does not end by then is let go.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(3);
 
@@ -75,10 +77,7 @@ impl<A: Audience> Follow<'_, A> {
                 if !was_there || !refused.may_pass() || since.elapsed() > AWAY_AT_MOST {
                     return Err(refused.told(&what));
                 }
-                self.say_once(
-                    since,
-                    "the coordinator does not answer; the job goes on; trying again",
-                );
+                self.say_once(since, AWAY);
             }
             sleep(PAUSE).await;
         }
@@ -198,7 +197,8 @@ pub(crate) async fn open_log(
         .await
 }
 
-/// Reads a log to its end; where it follows, through restarts of the coordinator.
+/// Reads a log to its end; where it follows, through restarts of the coordinator. One that is
+/// followed ends in order only where the job has ended and each line was told.
 pub(crate) async fn log(
     coordinator: &mut Coordinator,
     mut request: LogsRequest,
@@ -208,56 +208,52 @@ pub(crate) async fn log(
     let mut stream = open_log(coordinator, &request)
         .await
         .map_err(|refused| refused.told(&what))?;
-    loop {
-        let ended = loop {
-            match stream.message().await {
-                Ok(Some(chunk)) => {
-                    for line in chunk
-                        .lines
-                        .iter()
-                        .filter(|line| line.position > request.after)
-                    {
-                        audience.line(line);
-                    }
-                    let newest = chunk.lines.last().map_or(0, |line| line.position);
-                    request.after = request.after.max(newest);
-                }
-                Ok(None) => break None,
-                Err(status) => break Some(Refused::broken_off(status)),
-            }
-        };
-        if let Some(refused) = ended.filter(|it| !request.follow || !it.may_pass()) {
+    while let Err(status) = read(&mut stream, &mut request, audience).await {
+        let refused = Refused::broken_off(status);
+        if !request.follow || !refused.may_pass() {
             return Err(refused.told(&what));
         }
-        if !request.follow || has_ended(coordinator, request.job, audience).await? {
-            return Ok(());
+        stream = open_again(coordinator, &request, audience)
+            .await
+            .map_err(|refused| refused.told(&what))?;
+    }
+    Ok(())
+}
+
+/// Reads a stream to its end, and notes in the request where to go on.
+async fn read(
+    stream: &mut Streaming<LogChunk>,
+    request: &mut LogsRequest,
+    audience: &mut impl Audience,
+) -> Result<(), Status> {
+    while let Some(chunk) = stream.message().await? {
+        for line in &chunk.lines {
+            // A line that was sent again after a restart.
+            if line.position > request.after {
+                request.after = line.position;
+                audience.line(line);
+            }
         }
         if request.after > 0 {
             request.tail = 0;
         }
-        let again = async |jobs: &mut crate::coordinator::Jobs| jobs.logs(request.clone()).await;
-        stream = coordinator
-            .ask_for(AWAY_AT_MOST, again)
-            .await
-            .map_err(|refused| refused.told(&what))?;
     }
+    Ok(())
 }
 
-/// Whether a job has ended, asked as long as it takes to find the coordinator again.
-async fn has_ended(
+/// Opens a log again, as long as it takes to find the coordinator.
+async fn open_again(
     coordinator: &mut Coordinator,
-    job: u64,
+    request: &LogsRequest,
     audience: &mut impl Audience,
-) -> Result<bool, CliError> {
+) -> Result<Streaming<LogChunk>, Refused> {
     sleep(PAUSE).await;
-    let get = async |jobs: &mut crate::coordinator::Jobs| jobs.get(JobRequest { job }).await;
-    let view = match coordinator.ask(get).await {
+    match open_log(coordinator, request).await {
         Err(refused) if refused.may_pass() => {
-            audience.remark("the coordinator does not answer; the job goes on; trying again");
-            coordinator.ask_for(AWAY_AT_MOST, get).await
+            audience.remark(AWAY);
+            let again = async |jobs: &mut Jobs| jobs.logs(request.clone()).await;
+            coordinator.ask_for(AWAY_AT_MOST, again).await
         }
         other => other,
-    };
-    let view = view.map_err(|refused| refused.told(&format!("cannot follow job {job}")))?;
-    Ok(view.phase() == Phase::Done)
+    }
 }
