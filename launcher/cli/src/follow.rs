@@ -19,7 +19,7 @@ const AWAY_AT_MOST: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Said when it went away.
 const AWAY: &str = "the coordinator does not answer; the job goes on; trying again";
-/// Last lines may come after the end; a log that does not end by then is let go.
+/// Last lines may come after the end; a log that is silent for so long is let go.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(3);
 
 /// Who watches.
@@ -40,6 +40,13 @@ enum Parting {
     Broken(Option<Refused>),
 }
 
+/// Since when there is no connection, and whether that was told.
+#[derive(Default)]
+struct Away {
+    since: Option<Instant>,
+    is_told: bool,
+}
+
 /// One job that is followed.
 pub(crate) struct Follow<'a, A> {
     /// Which.
@@ -57,14 +64,11 @@ impl<A: Audience> Follow<'_, A> {
         coordinator: &mut Coordinator,
     ) -> Result<JobView, CliError> {
         let what = format!("cannot follow job {}", self.job);
-        let mut away_since = None;
+        let mut away = Away::default();
         let mut after = 0;
         let mut was_there = false;
         loop {
-            let refused = match self
-                .connection(coordinator, &mut after, &mut away_since)
-                .await
-            {
+            let refused = match self.connection(coordinator, &mut after, &mut away).await {
                 Ok(Parting::Ended(view)) => return Ok(*view),
                 Ok(Parting::Broken(refused)) => {
                     was_there = true;
@@ -72,21 +76,17 @@ impl<A: Audience> Follow<'_, A> {
                 }
                 Err(refused) => Some(refused),
             };
-            let since = *away_since.get_or_insert_with(Instant::now);
+            let since = *away.since.get_or_insert_with(Instant::now);
             if let Some(refused) = &refused {
                 if !was_there || !refused.may_pass() || since.elapsed() > AWAY_AT_MOST {
                     return Err(refused.told(&what));
                 }
-                self.say_once(since, AWAY);
+                // A log that broke off alone is begun again, and that is all.
+                if refused.is_absent() && !std::mem::replace(&mut away.is_told, true) {
+                    self.audience.remark(AWAY);
+                }
             }
             sleep(PAUSE).await;
-        }
-    }
-
-    /// Only at the first of many tries, which comes within one pause.
-    fn say_once(&mut self, since: Instant, words: &str) {
-        if since.elapsed() < PAUSE {
-            self.audience.remark(words);
         }
     }
 
@@ -95,7 +95,7 @@ impl<A: Audience> Follow<'_, A> {
         &mut self,
         coordinator: &mut Coordinator,
         after: &mut u64,
-        away_since: &mut Option<Instant>,
+        away: &mut Away,
     ) -> Result<Parting, Refused> {
         let job = self.job;
         let watch = coordinator.ask(async |jobs| jobs.watch(JobRequest { job }).await);
@@ -104,10 +104,7 @@ impl<A: Audience> Follow<'_, A> {
             true => Some(open_log(coordinator, &follow_from(job, *after)).await?),
             false => None,
         };
-        if away_since
-            .take()
-            .is_some_and(|since| since.elapsed() >= PAUSE)
-        {
+        if std::mem::take(away).is_told {
             self.audience.remark("the coordinator answers again");
         }
         let mut last = None;
@@ -123,16 +120,17 @@ impl<A: Audience> Follow<'_, A> {
                 },
                 // A log that has come to its end is never ready again.
                 chunk = next_chunk(&mut lines) => match chunk {
-                    Some(chunk) => self.lines(&chunk, after),
-                    None => lines = None,
+                    Ok(Some(chunk)) => self.lines(&chunk, after),
+                    Ok(None) => lines = None,
+                    Err(status) => return Ok(Parting::Broken(Some(Refused::broken_off(status)))),
                 },
             }
         }
         match last.filter(|view| view.phase() == Phase::Done) {
-            Some(view) => {
-                self.last_lines(lines, after).await;
-                Ok(Parting::Ended(Box::new(view)))
-            }
+            Some(view) => match self.last_lines(lines, after).await {
+                Ok(()) => Ok(Parting::Ended(Box::new(view))),
+                Err(status) => Ok(Parting::Broken(Some(Refused::broken_off(status)))),
+            },
             None => Ok(Parting::Broken(None)),
         }
     }
@@ -147,14 +145,22 @@ impl<A: Audience> Follow<'_, A> {
         }
     }
 
-    async fn last_lines(&mut self, mut lines: Option<Streaming<LogChunk>>, after: &mut u64) {
-        let rest = async {
-            while let Some(Ok(Some(chunk))) = message(&mut lines).await {
-                self.lines(&chunk, after);
-            }
+    async fn last_lines(
+        &mut self,
+        lines: Option<Streaming<LogChunk>>,
+        after: &mut u64,
+    ) -> Result<(), Status> {
+        let Some(mut lines) = lines else {
+            return Ok(());
         };
-        // Not all lines came in time: they are in the coordinator's log all the same.
-        let _ = timeout(LAST_LINES_WITHIN, rest).await;
+        // What does not come in time is in the coordinator's log all the same.
+        while let Ok(chunk) = timeout(LAST_LINES_WITHIN, lines.message()).await {
+            match chunk? {
+                Some(chunk) => self.lines(&chunk, after),
+                None => break,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -168,21 +174,10 @@ fn follow_from(job: u64, after: u64) -> LogsRequest {
     }
 }
 
-async fn message(
-    lines: &mut Option<Streaming<LogChunk>>,
-) -> Option<Result<Option<LogChunk>, tonic::Status>> {
+/// The next lines; `None` once at the end; without a stream it is never ready.
+async fn next_chunk(lines: &mut Option<Streaming<LogChunk>>) -> Result<Option<LogChunk>, Status> {
     match lines {
-        Some(lines) => Some(lines.message().await),
-        None => None,
-    }
-}
-
-/// The next lines; `None` once at the end; after that it is never ready.
-async fn next_chunk(lines: &mut Option<Streaming<LogChunk>>) -> Option<LogChunk> {
-    match message(lines).await {
-        Some(Ok(chunk)) => chunk,
-        // The watch breaks as well, and says so.
-        Some(Err(_)) => None,
+        Some(lines) => lines.message().await,
         None => std::future::pending().await,
     }
 }
