@@ -30,6 +30,10 @@ pub(crate) trait Audience {
     fn line(&mut self, line: &LogLine);
     /// The coordinator went away or came back.
     fn remark(&mut self, words: &str);
+    /// It takes no more lines: a log ends there.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 /// Why one connection came to its end.
@@ -215,7 +219,7 @@ pub(crate) async fn log(
     Ok(())
 }
 
-/// Reads a stream to its end, and notes in the request where to go on.
+/// Reads a stream to its end, or as long as somebody listens, and notes in the request where to go on.
 async fn read(
     stream: &mut Streaming<LogChunk>,
     request: &mut LogsRequest,
@@ -227,6 +231,9 @@ async fn read(
             if line.position > request.after {
                 request.after = line.position;
                 audience.line(line);
+                if audience.is_gone() {
+                    return Ok(());
+                }
             }
         }
         if request.after > 0 {

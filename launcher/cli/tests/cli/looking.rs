@@ -195,6 +195,30 @@ fn the_last_lines_come_though_the_stream_breaks_at_the_end() {
 }
 
 #[test]
+fn a_followed_log_ends_quietly_once_nobody_reads_it() {
+    let fake = Fake::start();
+    fake.change(|scene| {
+        scene.add("desk", Phase::Running);
+        scene.say(0, "one");
+    });
+    for more in [&[][..], &["--json"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = fake.command(&[&["logs", "1", "-f"], more].concat());
+        command.stdout(writer);
+        let ended = crate::stage::Running::start(command).end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut command = fake.command(&["logs", "1", "-f"]);
+    command.stdout(full.expect("a device that is always full"));
+    let ended = crate::stage::Running::start(command).end();
+    assert_eq!(ended.code, Some(1));
+    let told = "error: cannot write to standard output";
+    assert!(ended.stderr.starts_with(told), "{}", ended.stderr);
+}
+
+#[test]
 fn clusters_and_nodes_are_tables() {
     let fake = Fake::start();
     assert_eq!(
