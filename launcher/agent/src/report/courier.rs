@@ -24,7 +24,8 @@ use crate::shell::Asked;
 
 /// News are taken over so often; it is also how late the loop notices what nobody rings for.
 const TURN: Duration = Duration::from_millis(100);
-/// What waits takes no more than this, on disk and in memory.
+/// Where what waits takes more than this, on disk and in memory, lines are shed, then steps and
+/// remarks; facts never are, so that no bound holds for them.
 const MOST_WAITING_BYTES: usize = 64 << 20;
 
 /// What the thread holds.
