@@ -202,8 +202,13 @@ impl Courier {
     fn failed(&mut self, news: usize, status: &Status) {
         let now_ms = self.now_ms();
         let url = self.options.coordinators.current().uri().to_string();
-        self.client = None;
-        match judge(status) {
+        let failure = judge(status);
+        if !matches!(failure, Failure::Busy(_)) {
+            self.client = None;
+        }
+        match failure {
+            // It is there, and so it is no news for the user.
+            Failure::Busy(asked_ms) => self.pace.busy(asked_ms, now_ms),
             Failure::Later => {
                 self.options.coordinators.next();
                 self.pace.failed(now_ms);
