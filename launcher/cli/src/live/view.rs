@@ -72,11 +72,15 @@ fn header(model: &Model) -> Line<'static> {
 }
 
 fn footer(model: &Model) -> Line<'static> {
-    if model.note.is_empty() {
+    let words = match model.note.is_empty() {
+        true => &model.trouble,
+        false => &model.note,
+    };
+    if words.is_empty() {
         let keys = "j k choose  Enter open  c cancel  r retry  ? keys  q end";
         return Line::styled(keys, dim());
     }
-    Line::styled(plain::line(&model.note), colored(model, Color::Yellow))
+    Line::styled(plain::line(words), colored(model, Color::Yellow))
 }
 
 fn draw_jobs(frame: &mut Frame<'_>, area: Rect, model: &Model) {
