@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use schliff_wire::v1::agents_client::AgentsClient;
 use schliff_wire::v1::{Directive, News, ReportReply, ReportRequest};
-use schliff_wire::{MAX_MESSAGE_BYTES, PROTOCOL};
+use schliff_wire::{MAX_MESSAGE_BYTES, PROTOCOL, metadata};
 use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -277,7 +277,7 @@ impl Courier {
         });
         request
             .metadata_mut()
-            .insert("authorization", self.token.clone());
+            .insert(metadata::AUTHORIZATION, self.token.clone());
         let mut client = self.client().clone();
         let (answer, answered) = oneshot::channel();
         let desk = Arc::clone(&self.desk);
