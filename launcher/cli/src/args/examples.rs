@@ -95,8 +95,7 @@ Examples:
   schliff serve --cluster configs/clusters/local.toml
   schliff serve --listen 0.0.0.0:7411 --url https://HOST:7411 \\
     --tls-cert cert.pem --tls-key key.pem --tls-ca ca.pem
-  schliff serve --journal-file /etc/schliff/journal-url --listen 0.0.0.0:7411 --url https://HOST:7411 \\
-    --tls-cert cert.pem --tls-key key.pem --tls-ca ca.pem --other https://STANDBY:7411
+  schliff serve --journal-file /etc/schliff/journal-url --other http://127.0.0.1:7412
 
 With no configuration there is one cluster, this machine. The state folder is --state, else
 $SCHLIFF_STATE, else $XDG_STATE_HOME/schliff, else ~/.local/state/schliff. SIGTERM and Ctrl-C end the
