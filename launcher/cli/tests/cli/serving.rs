@@ -32,7 +32,7 @@ fn all_addresses_are_no_address_for_agents() {
 fn what_agents_refuse_is_refused_at_once() {
     insta::assert_snapshot!(refused(&["--listen", "192.0.2.1:7999", "--without-tls"]), @r"
     error: agents would refuse to report to this coordinator
-    caused by: cannot send a token to http://192.0.2.1:7999/: plain http is for coordinators of this machine alone
+    caused by: cannot send a token to http://192.0.2.1:7999: plain http is for coordinators of this machine alone
     hint: --tls-cert, --tls-key and --tls-ca protect the token; or listen on 0.0.0.0 and tell them --url http://127.0.0.1:7999, for agents of this machine alone
     ");
     let other = refused(&["--other", "https://standby.example:7411"]);
