@@ -16,6 +16,7 @@ pub mod problem;
 pub mod request;
 pub mod resolved;
 pub mod schema;
+pub mod span;
 pub mod sweep;
 pub mod world;
 

@@ -2,9 +2,10 @@
 //!
 //! Rules: RE-1 training never waits for the coordinator, nor for the disk of the spool: handing over
 //! news takes no more than a lock. RE-2 each piece of news is on disk before it is sent, and arrives
-//! once, however often the agent or the coordinator dies in between. RE-3 what waits is bounded;
-//! lines are what is dropped, and that is told. RE-4 what is refused is told to the user once and not
-//! sent again. Absent on purpose: supervision, which goes on as it would without a coordinator.
+//! once, however often the agent or the coordinator dies in between. RE-3 lines that wait are bounded,
+//! and in the spool steps and remarks as well; how many lines were dropped is told. Facts are never
+//! dropped, and no bound holds for them. RE-4 what is refused is told to the user once and not sent
+//! again. Absent on purpose: supervision, which goes on as it would without a coordinator.
 
 mod address;
 mod courier;

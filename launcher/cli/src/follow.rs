@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use schliff_wire::v1::{JobRequest, JobView, LogChunk, LogLine, LogsRequest, Phase};
 use tokio::time::{Instant, sleep, timeout};
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
-use crate::coordinator::{Coordinator, Refused};
+use crate::coordinator::{Coordinator, Jobs, Refused};
 use crate::outcome::CliError;
 
 /// A coordinator that was there may be away for so long: time to restart it or to move.
 const AWAY_AT_MOST: Duration = Duration::from_secs(600);
 /// Between two tries to find it again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Last lines may come after the end; a log that does not end by then is let go.
+/// Said when it went away.
+const AWAY: &str = "the coordinator does not answer; the job goes on; trying again";
+/// Last lines may come after the end; a log that is silent for so long is let go.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(3);
 
 /// Who watches.
@@ -28,6 +30,10 @@ pub(crate) trait Audience {
     fn line(&mut self, line: &LogLine);
     /// The coordinator went away or came back.
     fn remark(&mut self, words: &str);
+    /// It takes no more lines: a log ends there.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 /// Why one connection came to its end.
@@ -36,6 +42,13 @@ enum Parting {
     Ended(Box<JobView>),
     /// The coordinator closed the stream, or the connection broke.
     Broken(Option<Refused>),
+}
+
+/// Since when there is no connection, and whether that was told.
+#[derive(Default)]
+struct Away {
+    since: Option<Instant>,
+    is_told: bool,
 }
 
 /// One job that is followed.
@@ -55,14 +68,11 @@ impl<A: Audience> Follow<'_, A> {
         coordinator: &mut Coordinator,
     ) -> Result<JobView, CliError> {
         let what = format!("cannot follow job {}", self.job);
-        let mut away_since = None;
+        let mut away = Away::default();
         let mut after = 0;
         let mut was_there = false;
         loop {
-            let refused = match self
-                .connection(coordinator, &mut after, &mut away_since)
-                .await
-            {
+            let refused = match self.connection(coordinator, &mut after, &mut away).await {
                 Ok(Parting::Ended(view)) => return Ok(*view),
                 Ok(Parting::Broken(refused)) => {
                     was_there = true;
@@ -70,24 +80,17 @@ impl<A: Audience> Follow<'_, A> {
                 }
                 Err(refused) => Some(refused),
             };
-            let since = *away_since.get_or_insert_with(Instant::now);
+            let since = *away.since.get_or_insert_with(Instant::now);
             if let Some(refused) = &refused {
                 if !was_there || !refused.may_pass() || since.elapsed() > AWAY_AT_MOST {
                     return Err(refused.told(&what));
                 }
-                self.say_once(
-                    since,
-                    "the coordinator does not answer; the job goes on; trying again",
-                );
+                // A log that broke off alone is begun again, and that is all.
+                if refused.is_absent() && !std::mem::replace(&mut away.is_told, true) {
+                    self.audience.remark(AWAY);
+                }
             }
             sleep(PAUSE).await;
-        }
-    }
-
-    /// Only at the first of many tries, which comes within one pause.
-    fn say_once(&mut self, since: Instant, words: &str) {
-        if since.elapsed() < PAUSE {
-            self.audience.remark(words);
         }
     }
 
@@ -96,7 +99,7 @@ impl<A: Audience> Follow<'_, A> {
         &mut self,
         coordinator: &mut Coordinator,
         after: &mut u64,
-        away_since: &mut Option<Instant>,
+        away: &mut Away,
     ) -> Result<Parting, Refused> {
         let job = self.job;
         let watch = coordinator.ask(async |jobs| jobs.watch(JobRequest { job }).await);
@@ -105,10 +108,7 @@ impl<A: Audience> Follow<'_, A> {
             true => Some(open_log(coordinator, &follow_from(job, *after)).await?),
             false => None,
         };
-        if away_since
-            .take()
-            .is_some_and(|since| since.elapsed() >= PAUSE)
-        {
+        if std::mem::take(away).is_told {
             self.audience.remark("the coordinator answers again");
         }
         let mut last = None;
@@ -124,16 +124,17 @@ impl<A: Audience> Follow<'_, A> {
                 },
                 // A log that has come to its end is never ready again.
                 chunk = next_chunk(&mut lines) => match chunk {
-                    Some(chunk) => self.lines(&chunk, after),
-                    None => lines = None,
+                    Ok(Some(chunk)) => self.lines(&chunk, after),
+                    Ok(None) => lines = None,
+                    Err(status) => return Ok(Parting::Broken(Some(Refused::broken_off(status)))),
                 },
             }
         }
         match last.filter(|view| view.phase() == Phase::Done) {
-            Some(view) => {
-                self.last_lines(lines, after).await;
-                Ok(Parting::Ended(Box::new(view)))
-            }
+            Some(view) => match self.last_lines(lines, after).await {
+                Ok(()) => Ok(Parting::Ended(Box::new(view))),
+                Err(status) => Ok(Parting::Broken(Some(Refused::broken_off(status)))),
+            },
             None => Ok(Parting::Broken(None)),
         }
     }
@@ -148,14 +149,22 @@ impl<A: Audience> Follow<'_, A> {
         }
     }
 
-    async fn last_lines(&mut self, mut lines: Option<Streaming<LogChunk>>, after: &mut u64) {
-        let rest = async {
-            while let Some(Ok(Some(chunk))) = message(&mut lines).await {
-                self.lines(&chunk, after);
-            }
+    async fn last_lines(
+        &mut self,
+        lines: Option<Streaming<LogChunk>>,
+        after: &mut u64,
+    ) -> Result<(), Status> {
+        let Some(mut lines) = lines else {
+            return Ok(());
         };
-        // Not all lines came in time: they are in the coordinator's log all the same.
-        let _ = timeout(LAST_LINES_WITHIN, rest).await;
+        // What does not come in time is in the coordinator's log all the same.
+        while let Ok(chunk) = timeout(LAST_LINES_WITHIN, lines.message()).await {
+            match chunk? {
+                Some(chunk) => self.lines(&chunk, after),
+                None => break,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -169,21 +178,10 @@ fn follow_from(job: u64, after: u64) -> LogsRequest {
     }
 }
 
-async fn message(
-    lines: &mut Option<Streaming<LogChunk>>,
-) -> Option<Result<Option<LogChunk>, tonic::Status>> {
+/// The next lines; `None` once at the end; without a stream it is never ready.
+async fn next_chunk(lines: &mut Option<Streaming<LogChunk>>) -> Result<Option<LogChunk>, Status> {
     match lines {
-        Some(lines) => Some(lines.message().await),
-        None => None,
-    }
-}
-
-/// The next lines; `None` once at the end; after that it is never ready.
-async fn next_chunk(lines: &mut Option<Streaming<LogChunk>>) -> Option<LogChunk> {
-    match message(lines).await {
-        Some(Ok(chunk)) => chunk,
-        // The watch breaks as well, and says so.
-        Some(Err(_)) => None,
+        Some(lines) => lines.message().await,
         None => std::future::pending().await,
     }
 }
@@ -198,7 +196,8 @@ pub(crate) async fn open_log(
         .await
 }
 
-/// Reads a log to its end; where it follows, through restarts of the coordinator.
+/// Reads a log to its end; where it follows, through restarts of the coordinator. One that is
+/// followed ends in order only where the job has ended and each line was told.
 pub(crate) async fn log(
     coordinator: &mut Coordinator,
     mut request: LogsRequest,
@@ -208,56 +207,55 @@ pub(crate) async fn log(
     let mut stream = open_log(coordinator, &request)
         .await
         .map_err(|refused| refused.told(&what))?;
-    loop {
-        let ended = loop {
-            match stream.message().await {
-                Ok(Some(chunk)) => {
-                    for line in chunk
-                        .lines
-                        .iter()
-                        .filter(|line| line.position > request.after)
-                    {
-                        audience.line(line);
-                    }
-                    let newest = chunk.lines.last().map_or(0, |line| line.position);
-                    request.after = request.after.max(newest);
-                }
-                Ok(None) => break None,
-                Err(status) => break Some(Refused::broken_off(status)),
-            }
-        };
-        if let Some(refused) = ended.filter(|it| !request.follow || !it.may_pass()) {
+    while let Err(status) = read(&mut stream, &mut request, audience).await {
+        let refused = Refused::broken_off(status);
+        if !request.follow || !refused.may_pass() {
             return Err(refused.told(&what));
         }
-        if !request.follow || has_ended(coordinator, request.job, audience).await? {
-            return Ok(());
+        stream = open_again(coordinator, &request, audience)
+            .await
+            .map_err(|refused| refused.told(&what))?;
+    }
+    Ok(())
+}
+
+/// Reads a stream to its end, or as long as somebody listens, and notes in the request where to go on.
+async fn read(
+    stream: &mut Streaming<LogChunk>,
+    request: &mut LogsRequest,
+    audience: &mut impl Audience,
+) -> Result<(), Status> {
+    while let Some(chunk) = stream.message().await? {
+        for line in &chunk.lines {
+            // A line that was sent again after a restart.
+            if line.position > request.after {
+                request.after = line.position;
+                audience.line(line);
+                if audience.is_gone() {
+                    return Ok(());
+                }
+            }
         }
         if request.after > 0 {
             request.tail = 0;
         }
-        let again = async |jobs: &mut crate::coordinator::Jobs| jobs.logs(request.clone()).await;
-        stream = coordinator
-            .ask_for(AWAY_AT_MOST, again)
-            .await
-            .map_err(|refused| refused.told(&what))?;
     }
+    Ok(())
 }
 
-/// Whether a job has ended, asked as long as it takes to find the coordinator again.
-async fn has_ended(
+/// Opens a log again, as long as it takes to find the coordinator.
+async fn open_again(
     coordinator: &mut Coordinator,
-    job: u64,
+    request: &LogsRequest,
     audience: &mut impl Audience,
-) -> Result<bool, CliError> {
+) -> Result<Streaming<LogChunk>, Refused> {
     sleep(PAUSE).await;
-    let get = async |jobs: &mut crate::coordinator::Jobs| jobs.get(JobRequest { job }).await;
-    let view = match coordinator.ask(get).await {
+    match open_log(coordinator, request).await {
         Err(refused) if refused.may_pass() => {
-            audience.remark("the coordinator does not answer; the job goes on; trying again");
-            coordinator.ask_for(AWAY_AT_MOST, get).await
+            audience.remark(AWAY);
+            let again = async |jobs: &mut Jobs| jobs.logs(request.clone()).await;
+            coordinator.ask_for(AWAY_AT_MOST, again).await
         }
         other => other,
-    };
-    let view = view.map_err(|refused| refused.told(&format!("cannot follow job {job}")))?;
-    Ok(view.phase() == Phase::Done)
+    }
 }

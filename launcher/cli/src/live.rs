@@ -27,6 +27,8 @@ pub(crate) struct Model {
     pub(crate) dialog: Option<Dialog>,
     /// What was told last, at the bottom.
     pub(crate) note: String,
+    /// Why the last look failed; empty where it did not.
+    pub(crate) trouble: String,
     /// Now.
     pub(crate) now_ms: i64,
     /// Whether colours are shown.

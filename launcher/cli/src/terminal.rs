@@ -97,10 +97,15 @@ pub(crate) fn say(text: &str) {
 
 /// Data for the caller, on standard output, as it is.
 pub(crate) fn data(text: &str) -> Result<(), CliError> {
+    offer(text).map(|_| ())
+}
+
+/// As [`data`], and says whether somebody may read on: `false` once the pipe is closed.
+pub(crate) fn offer(text: &str) -> Result<bool, CliError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(
             CliError::new(ExitCode::JobFailed, "cannot write to standard output").caused_by(error),
         ),
@@ -109,8 +114,13 @@ pub(crate) fn data(text: &str) -> Result<(), CliError> {
 
 /// One JSON value on a line of its own, on standard output: for streams.
 pub(crate) fn json_line(value: &impl serde::Serialize) -> Result<(), CliError> {
+    data(&json_line_of(value)?)
+}
+
+/// One JSON value as a line of its own.
+pub(crate) fn json_line_of(value: &impl serde::Serialize) -> Result<String, CliError> {
     match serde_json::to_string(value) {
-        Ok(text) => data(&(text + "\n")),
+        Ok(text) => Ok(text + "\n"),
         Err(error) => Err(CliError::bug("cannot write a result as JSON").caused_by(error)),
     }
 }

@@ -10,8 +10,8 @@ use schliff_wire::v1::{JobView, LogLine, Phase, Progress};
 
 use crate::follow::Audience;
 use crate::progress::{is_due, style};
+use crate::terminal;
 use crate::view::{log, reason_text, state_word, status};
-use crate::{figures, terminal};
 
 const TICK: Duration = Duration::from_millis(120);
 
@@ -71,15 +71,7 @@ impl Watching {
 
 /// `loss 1.2346  812 tok/s  4m 05s left`.
 fn pace(progress: &Progress) -> String {
-    let loss = progress.loss.map(|loss| format!("loss {loss:.4}"));
-    let speed = progress.tokens_per_s.filter(|speed| *speed > 0.0);
-    let speed = speed.map(|speed| format!("{} tok/s", figures::rate(speed)));
-    let left = u64::try_from(progress.remaining_ms)
-        .ok()
-        .filter(|left| *left > 0);
-    let left = left.map(|left| format!("{} left", figures::span_of(Duration::from_millis(left))));
-    let words: Vec<_> = [loss, speed, left].into_iter().flatten().collect();
-    words.join("  ")
+    status::pace(progress).join("  ")
 }
 
 impl Audience for Watching {

@@ -43,7 +43,7 @@ pub struct Tls {
     pub certificate_pem: Vec<u8>,
     /// Its key, as PEM.
     pub key_pem: Vec<u8>,
-    /// What agents are to trust, as PEM; what their system trusts where absent.
+    /// What agents are to trust, as PEM; they trust nothing else.
     pub ca_pem: Option<Vec<u8>>,
 }
 

@@ -6,6 +6,7 @@ use crate::nearest::closest;
 use crate::node::{Data, Node, quoted};
 use crate::problem::Fault;
 use crate::schema::Interval;
+use crate::span;
 
 /// A value of another type than the form's.
 pub(crate) fn wrong_type(node: &Node, expected: &str) -> Fault {
@@ -128,31 +129,9 @@ pub(super) fn choice(node: &Node, words: &[&str]) -> Result<String, Fault> {
 /// Reads `20h`, `2min`, `90s`, `1d`, `1h30min`.
 pub(super) fn seconds(node: &Node) -> Result<u64, Fault> {
     let written = text(node)?;
-    parse_seconds(written)
+    span::seconds(written)
+        .filter(|seconds| *seconds > 0)
         .ok_or_else(|| Fault::new(format!("{} is no length of time", quoted(written))))
-}
-
-fn parse_seconds(written: &str) -> Option<u64> {
-    let mut rest = written.trim();
-    let mut total_s: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let count: u64 = rest[..digits].parse().ok()?;
-        rest = rest[digits..].trim_start();
-        let letters = rest
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(rest.len());
-        let unit_s: u64 = match &rest[..letters] {
-            "d" => 86_400,
-            "h" => 3_600,
-            "min" | "m" => 60,
-            "s" => 1,
-            _ => return None,
-        };
-        rest = rest[letters..].trim_start();
-        total_s = total_s.checked_add(count.checked_mul(unit_s)?)?;
-    }
-    (total_s > 0).then_some(total_s)
 }
 
 /// Lossless: [`whole`] lets nothing through that would not fit.

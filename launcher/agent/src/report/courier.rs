@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use schliff_wire::v1::agents_client::AgentsClient;
 use schliff_wire::v1::{Directive, News, ReportReply, ReportRequest};
-use schliff_wire::{MAX_MESSAGE_BYTES, PROTOCOL};
+use schliff_wire::{MAX_MESSAGE_BYTES, PROTOCOL, metadata};
 use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -24,7 +24,8 @@ use crate::shell::Asked;
 
 /// News are taken over so often; it is also how late the loop notices what nobody rings for.
 const TURN: Duration = Duration::from_millis(100);
-/// What waits takes no more than this, on disk and in memory.
+/// Where what waits takes more than this, on disk and in memory, lines are shed, then steps and
+/// remarks; facts never are, so that no bound holds for them.
 const MOST_WAITING_BYTES: usize = 64 << 20;
 
 /// What the thread holds.
@@ -201,8 +202,13 @@ impl Courier {
     fn failed(&mut self, news: usize, status: &Status) {
         let now_ms = self.now_ms();
         let url = self.options.coordinators.current().uri().to_string();
-        self.client = None;
-        match judge(status) {
+        let failure = judge(status);
+        if !matches!(failure, Failure::Busy(_)) {
+            self.client = None;
+        }
+        match failure {
+            // It is there, and so it is no news for the user.
+            Failure::Busy(asked_ms) => self.pace.busy(asked_ms, now_ms),
             Failure::Later => {
                 self.options.coordinators.next();
                 self.pace.failed(now_ms);
@@ -271,7 +277,7 @@ impl Courier {
         });
         request
             .metadata_mut()
-            .insert("authorization", self.token.clone());
+            .insert(metadata::AUTHORIZATION, self.token.clone());
         let mut client = self.client().clone();
         let (answer, answered) = oneshot::channel();
         let desk = Arc::clone(&self.desk);

@@ -1,9 +1,10 @@
 //! When to send, and what follows from a failure. Pure.
 //!
 //! Rules: facts go at once, steps and lines a few times a second, signs of life alone once a second;
-//! after a failure the pause doubles; what can never work is not tried again; who says that another
+//! after a failure the pause doubles; one that is busy is waited for as it asks; what can never work is not tried again; who says that another
 //! leads is believed.
 
+use schliff_wire::metadata;
 use tonic::{Code, Status};
 
 /// Between two batches with nothing urgent in them.
@@ -17,9 +18,6 @@ const LAST_PAUSE_MS: u64 = 5_000;
 const LAST_WORD_PAUSE_MS: u64 = 500;
 /// The coordinator may ask for a pause, and for no longer one.
 const MOST_ASKED_MS: u64 = 60_000;
-
-/// The metadata in which a coordinator that does not lead names the one that does.
-pub(super) const LEADER: &str = "schliff-leader";
 
 /// When was sent, and when may be.
 #[derive(Debug, Default)]
@@ -56,6 +54,18 @@ impl Pace {
         self.not_before_ms = now_ms + u64::from(asked_ms).min(MOST_ASKED_MS);
     }
 
+    /// It is busy: the pause that it asks for, none longer than after failures, for the last word
+    /// may wait; where it asks for none, as after a failure.
+    pub(super) fn busy(&mut self, asked_ms: Option<u64>, now_ms: u64) {
+        match asked_ms.filter(|asked_ms| *asked_ms > 0) {
+            Some(asked_ms) => {
+                self.pause_ms = 0;
+                self.not_before_ms = now_ms + asked_ms.min(LAST_PAUSE_MS);
+            }
+            None => self.failed(now_ms),
+        }
+    }
+
     /// It failed, or nothing was taken.
     pub(super) fn failed(&mut self, now_ms: u64) {
         self.pause_ms = (self.pause_ms * 2).clamp(FIRST_PAUSE_MS, LAST_PAUSE_MS);
@@ -76,6 +86,8 @@ pub(super) enum Failure {
     Later,
     /// This one leads.
     Elsewhere(String),
+    /// It is there and has too much to do: it will take it later, after so many ms where it says so.
+    Busy(Option<u64>),
     /// What was sent is refused: less of it may be taken.
     Refused,
     /// Nothing will ever be taken.
@@ -86,10 +98,12 @@ pub(super) enum Failure {
 pub(super) fn judge(status: &Status) -> Failure {
     match status.code() {
         Code::Unavailable => {
-            let leader = status.metadata().get(LEADER);
-            let leader = leader.and_then(|url| url.to_str().ok());
-            let leader = leader.filter(|url| !url.is_empty());
+            let leader = word(status, metadata::LEADER);
             leader.map_or(Failure::Later, |url| Failure::Elsewhere(url.to_owned()))
+        }
+        Code::ResourceExhausted => {
+            let pause = word(status, metadata::PAUSE_MS);
+            Failure::Busy(pause.and_then(|pause| pause.parse().ok()))
         }
         Code::InvalidArgument | Code::OutOfRange => Failure::Refused,
         Code::Unauthenticated
@@ -98,6 +112,11 @@ pub(super) fn judge(status: &Status) -> Failure {
         | Code::NotFound => Failure::Never,
         _ => Failure::Later,
     }
+}
+
+fn word<'a>(status: &'a Status, name: &str) -> Option<&'a str> {
+    let word = status.metadata().get(name)?.to_str().ok()?;
+    Some(word).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -151,6 +170,19 @@ mod tests {
     }
 
     #[test]
+    fn who_is_busy_is_waited_for_as_it_asks() {
+        let mut pace = Pace::default();
+        pace.busy(Some(1_000), 0);
+        assert!(!pace.is_due(URGENT, 999));
+        assert!(pace.is_due(URGENT, 1_000));
+        pace.busy(Some(u64::MAX), 0);
+        assert!(pace.is_due(URGENT, LAST_PAUSE_MS));
+        pace.busy(None, 0);
+        pace.busy(Some(0), 0);
+        assert_eq!(pace.not_before_ms, 2 * FIRST_PAUSE_MS);
+    }
+
+    #[test]
     fn a_status_says_whether_to_try_again() {
         assert_eq!(judge(&Status::unavailable("")), Failure::Later);
         assert_eq!(judge(&Status::deadline_exceeded("")), Failure::Later);
@@ -159,10 +191,15 @@ mod tests {
         assert_eq!(judge(&Status::failed_precondition("")), Failure::Never);
         let mut standby = Status::unavailable("another one leads");
         let url = "http://127.0.0.1:9".parse().expect("ASCII");
-        standby.metadata_mut().insert(LEADER, url);
+        standby.metadata_mut().insert(metadata::LEADER, url);
         assert_eq!(
             judge(&standby),
             Failure::Elsewhere("http://127.0.0.1:9".into())
         );
+        let mut busy = Status::resource_exhausted("too many requests");
+        assert_eq!(judge(&busy), Failure::Busy(None));
+        let pause = "250".parse().expect("ASCII");
+        busy.metadata_mut().insert(metadata::PAUSE_MS, pause);
+        assert_eq!(judge(&busy), Failure::Busy(Some(250)));
     }
 }

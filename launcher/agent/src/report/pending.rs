@@ -1,7 +1,8 @@
 //! News on their way from the supervisor to the thread that reports. Pure.
 //!
-//! Rules: handing over never waits and takes bounded memory: where the other side is slow, lines are
-//! dropped and counted, and nothing else is. Neighbouring lines travel as one piece of news.
+//! Rules: handing over never waits. Lines take bounded memory: where the other side is slow, they are
+//! dropped and counted. Nothing else is dropped, and so no bound holds for it. Neighbouring lines travel
+//! as one piece of news.
 
 use schliff_wire::v1::news::Body;
 use schliff_wire::v1::{LineOfRank, Lines, News};

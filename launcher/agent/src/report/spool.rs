@@ -7,7 +7,7 @@
 //! death ends the attempt anyhow.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::ledger::{Entry, Ledger};
@@ -20,6 +20,8 @@ const HEAD_BYTES: usize = 8;
 const SMALL_BYTES: u64 = 1 << 20;
 /// After the disk refused, it is tried again so much later.
 const AGAIN_MS: u64 = 30_000;
+/// What a file that cannot be read is called from then on, behind its own name.
+const ASIDE: &str = ".unreadable";
 
 /// The first byte of a record's body.
 const NEWS: u8 = 1;
@@ -38,10 +40,11 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Opens the file, and gives what an earlier life left in it.
+    /// Opens the file, and gives what an earlier life left in it. One that is there and cannot be
+    /// read is put aside: what it holds was reported to nobody.
     pub(super) fn open(path: PathBuf) -> (Self, Ledger, io::Result<()>) {
-        let held = fs::read(&path).unwrap_or_default();
-        let (ledger, whole) = read(&held);
+        let held = fs::read(&path);
+        let (ledger, whole) = read(held.as_deref().unwrap_or_default());
         let mut spool = Self {
             path,
             file: None,
@@ -49,11 +52,24 @@ impl Spool {
             unwritten: Vec::new(),
             again_ms: 0,
         };
-        let opened = match whole {
-            0 => spool.rewrite(&ledger),
-            whole => spool.reopen(whole as u64),
+        let opened = match (held, whole) {
+            (Err(error), _) if error.kind() != ErrorKind::NotFound => Err(spool.put_aside(error)),
+            (_, 0) => spool.rewrite(&ledger),
+            (_, whole) => spool.reopen(whole as u64),
         };
         (spool, ledger, opened)
+    }
+
+    /// Gives the old file another name, so that a new one takes its place with the next write. Where
+    /// that fails, a new one most likely cannot be put there either.
+    fn put_aside(&self, why: io::Error) -> io::Error {
+        let mut aside = self.path.clone().into_os_string();
+        aside.push(ASIDE);
+        let kept = match fs::rename(&self.path, &aside) {
+            Ok(()) => format!("it is kept as {}", Path::new(&aside).display()),
+            Err(error) => format!("it cannot be put aside: {error}"),
+        };
+        io::Error::new(why.kind(), format!("{why}; {kept}"))
     }
 
     fn reopen(&mut self, whole: u64) -> io::Result<()> {
@@ -112,6 +128,8 @@ impl Spool {
 
     /// Writes the whole ledger into a new file that takes the old one's place.
     pub(super) fn rewrite(&mut self, ledger: &Ledger) -> io::Result<()> {
+        // Until the new one is there, the ledger is in no file: the next write begins here again.
+        self.file = None;
         self.unwritten.clear();
         let mut bytes = MAGIC.to_vec();
         bytes.extend(taken_record(ledger.taken()));
@@ -284,6 +302,44 @@ mod tests {
         fs::remove_file(&blocked).expect("a disk");
         spool.write(&ledger, AGAIN_MS + 1).expect("a disk");
         let (_, again, _) = Spool::open(blocked.join("key"));
+        assert_eq!(held(&again).1, [entry("a")]);
+    }
+
+    #[test]
+    fn what_could_not_be_written_anew_is_written_later() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("spool");
+        let (mut spool, mut ledger, opened) = Spool::open(place.join("key"));
+        opened.expect("a disk");
+        ledger.push(entry("a"));
+        fs::remove_dir_all(&place).expect("a disk");
+        fs::write(&place, "a file, no folder").expect("a disk");
+        spool.rewrite(&ledger).expect_err("no folder");
+        fs::remove_file(&place).expect("a disk");
+        ledger.push(entry("b"));
+        spool.push(&entry("b"));
+        spool.write(&ledger, 0).expect("a disk");
+        let (_, again, _) = Spool::open(place.join("key"));
+        assert_eq!(held(&again).1, [entry("a"), entry("b")]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        // As a folder it can be read by nobody, whoever runs the test.
+        fs::create_dir(&path).expect("a disk");
+        fs::write(path.join("inside"), "precious").expect("a disk");
+        let (mut spool, mut ledger, opened) = Spool::open(path.clone());
+        let error = opened.expect_err("no file").to_string();
+        assert!(error.contains("key.unreadable"), "{error}");
+        ledger.push(entry("a"));
+        spool.push(&entry("a"));
+        spool.write(&ledger, 0).expect("a disk");
+        let kept = folder.path().join("key.unreadable/inside");
+        assert_eq!(fs::read_to_string(kept).expect("it is kept"), "precious");
+        let (_, again, opened) = Spool::open(path);
+        opened.expect("a disk");
         assert_eq!(held(&again).1, [entry("a")]);
     }
 

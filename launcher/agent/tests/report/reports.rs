@@ -340,3 +340,22 @@ fn a_million_lines_slow_nobody_and_fill_no_disk() {
     let most = 4_000 * 100 * (took.as_secs() + 2);
     assert!(file.len() < most, "{} bytes after {took:?}", file.len());
 }
+
+#[test]
+fn a_busy_coordinator_is_waited_for_and_the_user_hears_nothing_of_it() {
+    let (busy, other) = (Coordinator::start(), Coordinator::start());
+    busy.book.lock().refuse = Some(|_| {
+        let mut status = Status::resource_exhausted("too many requests");
+        let pause = "50".parse().expect("ASCII");
+        status.metadata_mut().insert("schliff-pause-ms", pause);
+        Some(status)
+    });
+    let mut reporter = reporter(&[busy.url(), other.url()], None);
+    steps(&mut reporter, 1..3);
+    busy.book
+        .wait_until("asked again", |book| book.requests >= 3);
+    busy.book.lock().refuse = None;
+    assert_eq!(end(reporter), [""; 0]);
+    assert_eq!(busy.book.lock().steps(), [1, 2]);
+    assert_eq!(other.book.lock().requests, 0);
+}

@@ -93,8 +93,9 @@ pub(super) const SERVE_EXAMPLES: &str = "\
 Examples:
   schliff serve
   schliff serve --cluster configs/clusters/local.toml
-  schliff serve --listen 0.0.0.0:7411 --tls-cert cert.pem --tls-key key.pem
-  schliff serve --journal-file /etc/schliff/journal-url --other https://standby:7411
+  schliff serve --listen 0.0.0.0:7411 --url https://HOST:7411 \\
+    --tls-cert cert.pem --tls-key key.pem --tls-ca ca.pem
+  schliff serve --journal-file /etc/schliff/journal-url --other http://127.0.0.1:7412
 
 With no configuration there is one cluster, this machine. The state folder is --state, else
 $SCHLIFF_STATE, else $XDG_STATE_HOME/schliff, else ~/.local/state/schliff. SIGTERM and Ctrl-C end the

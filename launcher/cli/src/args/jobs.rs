@@ -247,26 +247,19 @@ pub(crate) struct TopArgs {
     pub(crate) connection: ConnectionArgs,
 }
 
-/// Reads a span of time: a whole number with one of the job file's units, seconds without.
+/// Reads a span of time as job files have it; a number alone is seconds.
 fn span(text: &str) -> Result<Duration, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let seconds_each = match unit.trim_start() {
-        "" | "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err("expected a time such as 90s, 5min or 2h".into()),
+    let bare = Some(text).filter(|text| text.bytes().all(|it| it.is_ascii_digit()));
+    let seconds = match bare.and_then(|text| text.parse().ok()) {
+        Some(seconds) => Some(seconds),
+        None => schliff_spec::span::seconds(text),
     };
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "expected a time such as 90s, 5min or 2h".to_owned())?;
-    let seconds = number.checked_mul(seconds_each);
+    let seconds = seconds.ok_or_else(|| "expected a time such as 90s, 5min or 2h".to_owned())?;
     // Farther off than that, the clock itself cannot tell.
-    let seconds = seconds.filter(|seconds| *seconds <= 100 * 365 * 86_400);
-    seconds
-        .map(Duration::from_secs)
-        .ok_or_else(|| "at most a hundred years".into())
+    match seconds <= 100 * 365 * 86_400 {
+        true => Ok(Duration::from_secs(seconds)),
+        false => Err("at most a hundred years".into()),
+    }
 }
 
 #[cfg(test)]
@@ -280,6 +273,7 @@ mod tests {
             ("7", 7),
             ("5min", 300),
             ("2h", 7_200),
+            ("1h30min", 5_400),
             ("1 d", 86_400),
         ] {
             assert_eq!(span(text), Ok(Duration::from_secs(seconds)), "{text}");

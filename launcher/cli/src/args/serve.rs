@@ -10,7 +10,7 @@ pub(crate) struct ServeArgs {
     /// Where to listen; port 0 takes the last time's, or any that is free [default: 127.0.0.1:7411, or any free port]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Network")]
     pub(crate) listen: Option<SocketAddr>,
-    /// How agents and browsers reach it, where that is not the address it listens on
+    /// How agents and browsers reach it, where that is not the address it listens on, as with 0.0.0.0
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub(crate) url: Option<String>,
     /// Another coordinator on the same journal, which agents may turn to; may be repeated
@@ -20,7 +20,7 @@ pub(crate) struct ServeArgs {
     #[arg(
         long,
         value_name = "FILE",
-        requires = "tls_key",
+        requires_all = ["tls_key", "tls_ca"],
         help_heading = "Network"
     )]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub(crate) struct ServeArgs {
         help_heading = "Network"
     )]
     pub(crate) tls_key: Option<PathBuf>,
-    /// What agents are to trust, PEM [default: what their system trusts]
+    /// What agents are to trust, PEM: the authority of the certificate, or itself
     #[arg(
         long,
         value_name = "FILE",

@@ -46,7 +46,7 @@ impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let told = request.metadata_mut();
         if let Some(token) = &self.token {
-            told.insert("authorization", token.clone());
+            told.insert(metadata::AUTHORIZATION, token.clone());
         }
         if let Some(user) = &self.user {
             told.insert(metadata::USER, user.clone());
@@ -237,7 +237,7 @@ mod tests {
     fn named(leader: &str) -> Refused {
         let mut status = Status::unavailable("does not lead");
         let leader = leader.parse().expect("ASCII");
-        status.metadata_mut().insert("schliff-leader", leader);
+        status.metadata_mut().insert(metadata::LEADER, leader);
         Refused::new(String::new(), status)
     }
 

@@ -36,8 +36,10 @@ const WAITING: usize = 64;
 enum News {
     Jobs(ListReply),
     Detail(Box<Detail>),
-    /// Something to tell at the bottom; nothing takes it away again.
+    /// Something to tell at the bottom, until a key is pressed.
     Note(String),
+    /// Why there was nothing to see, to tell at the bottom until there is.
+    Trouble(String),
 }
 
 /// Shows the jobs until somebody leaves.
@@ -141,9 +143,11 @@ fn take(model: &mut Model, news: News) {
         News::Jobs(reply) => {
             model.counts = jobs::counts(&reply);
             model.take_jobs(reply.jobs);
+            model.trouble.clear();
         }
         News::Detail(detail) => model.take_detail(*detail),
         News::Note(note) => model.note = note,
+        News::Trouble(trouble) => model.trouble = trouble,
     }
 }
 
@@ -171,7 +175,7 @@ async fn attend(coordinator: &mut Coordinator, mut wishes: Receiver<Wish>, news:
         }
         let found = match look(coordinator, &mut chosen).await {
             Ok(found) => found,
-            Err(refused) => vec![News::Note(refused.told("cannot look").brief())],
+            Err(refused) => vec![News::Trouble(refused.told("cannot look").brief())],
         };
         for found in found {
             if news.send(found).await.is_err() {
@@ -262,5 +266,23 @@ async fn act(coordinator: &mut Coordinator, wish: Wish) -> String {
     match done {
         Ok(view) => status::line(&view),
         Err(refused) => refused.told("not done").brief(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_told_until_the_next_look_and_a_note_stays() {
+        let mut model = Model::default();
+        take(&mut model, News::Note("job 1: cancelled".into()));
+        take(&mut model, News::Trouble("nobody answers".into()));
+        assert_eq!(model.trouble, "nobody answers");
+        take(&mut model, News::Jobs(ListReply::default()));
+        assert_eq!(
+            (model.trouble.as_str(), model.note.as_str()),
+            ("", "job 1: cancelled")
+        );
     }
 }

@@ -11,8 +11,8 @@ use ratatui::widgets::{
 use schliff_wire::v1::{JobView, Phase};
 
 use super::{Detail, Dialog, Model, Wish};
-use crate::view::{explanation, jobs, log, title};
-use crate::{figures, plain};
+use crate::plain;
+use crate::view::{explanation, jobs, log, status, title};
 
 /// A screen that is smaller shows the list alone.
 const ROWS_FOR_DETAIL: u16 = 16;
@@ -72,11 +72,15 @@ fn header(model: &Model) -> Line<'static> {
 }
 
 fn footer(model: &Model) -> Line<'static> {
-    if model.note.is_empty() {
+    let words = match model.note.is_empty() {
+        true => &model.trouble,
+        false => &model.note,
+    };
+    if words.is_empty() {
         let keys = "j k choose  Enter open  c cancel  r retry  ? keys  q end";
         return Line::styled(keys, dim());
     }
-    Line::styled(plain::line(&model.note), colored(model, Color::Yellow))
+    Line::styled(plain::line(words), colored(model, Color::Yellow))
 }
 
 fn draw_jobs(frame: &mut Frame<'_>, area: Rect, model: &Model) {
@@ -131,14 +135,13 @@ fn words_of(detail: &Detail, now_ms: i64) -> String {
     let mut text = explanation::text(&detail.why, now_ms);
     let job = &detail.job;
     let progress = job.progress.unwrap_or_default();
-    let speed = progress.tokens_per_s.filter(|speed| *speed > 0.0);
     let out = plain::line(&job.out);
     let figures = [
         (progress.steps > 0).then(|| format!("step {} of {}", progress.step, progress.steps)),
         progress
             .eval_loss
             .map(|loss| format!("held-out loss {loss:.4}")),
-        speed.map(|speed| format!("{} tok/s", figures::rate(speed))),
+        status::speed(&progress),
         (job.ranks > 0).then(|| format!("{} ranks on {}", job.ranks, plain::line(&job.cluster))),
         (!out.is_empty()).then_some(out),
     ];

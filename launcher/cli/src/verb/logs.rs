@@ -22,6 +22,7 @@ pub(crate) fn logs(args: LogsArgs) -> Outcome {
         let mut printer = Printer {
             json: args.output.json,
             generation: 0,
+            is_gone: false,
             failed: None,
         };
         let reading = follow::log(&mut coordinator, request, &mut printer);
@@ -40,6 +41,8 @@ pub(crate) fn logs(args: LogsArgs) -> Outcome {
 struct Printer {
     json: bool,
     generation: u64,
+    /// Nobody reads on: the pipe is closed, or a line could not be printed.
+    is_gone: bool,
     /// Why a line could not be printed; a closed pipe is no failure.
     failed: Option<CliError>,
 }
@@ -54,13 +57,21 @@ impl follow::Audience for Printer {
             }
             self.generation = line.generation;
         }
-        let printed = match self.json {
-            true => terminal::json_line(line),
-            false => terminal::data(&(log::text(line) + "\n")),
+        let text = match self.json {
+            true => terminal::json_line_of(line),
+            false => Ok(log::text(line) + "\n"),
         };
-        if let Err(error) = printed {
-            self.failed.get_or_insert(error);
+        match text.and_then(|text| terminal::offer(&text)) {
+            Ok(is_read) => self.is_gone = !is_read,
+            Err(error) => {
+                self.is_gone = true;
+                self.failed = Some(error);
+            }
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.is_gone
     }
 
     fn remark(&mut self, words: &str) {

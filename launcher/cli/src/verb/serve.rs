@@ -3,6 +3,8 @@
 //! Rules: whatever is wrong is told before anything is begun. Standard output stays empty; the URL is
 //! told on standard error once requests are answered. Absent on purpose: what a coordinator does.
 
+mod reach;
+
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,6 +30,8 @@ const PORT: u16 = 7411;
 const FAULT: &str = "SCHLIFF_FAULT_JOURNAL";
 
 pub(crate) fn serve(args: ServeArgs) -> Outcome {
+    let tls = tls(&args)?;
+    reach::check(&args, tls.as_ref())?;
     let state = state(&args)?;
     let profiles = profiles(&args.clusters)?;
     log();
@@ -36,7 +40,7 @@ pub(crate) fn serve(args: ServeArgs) -> Outcome {
         .build()
         .map_err(|error| CliError::bug("cannot start the runtime").caused_by(error))?;
     runtime.block_on(async {
-        let options = options(&args, &state, &profiles).await?;
+        let options = options(&args, &state, &profiles, tls).await?;
         let access = options.access.clone();
         let handle = start(options, &args, &state).await?;
         handle.settled().await;
@@ -88,6 +92,7 @@ async fn options(
     args: &ServeArgs,
     state: &StateFolder,
     profiles: &[ClusterProfile],
+    tls: Option<Tls>,
 ) -> Result<Options, CliError> {
     let mut sites = Vec::new();
     for profile in profiles {
@@ -102,7 +107,7 @@ async fn options(
         sites,
         access: access.map_err(|error| of_coordinator(&error.into()))?,
         runs: state.path().join("runs"),
-        tls: tls(args)?,
+        tls,
         is_plain_allowed: args.without_tls,
         limits: Limits::default(),
         version: env!("CARGO_PKG_VERSION").into(),

@@ -66,14 +66,23 @@ fn progress(progress: &Progress) -> Option<String> {
             figures::percent(step as f64 / steps as f64)
         )],
     };
-    words.extend(progress.loss.map(|loss| format!("loss {loss:.4}")));
-    let speed = progress.tokens_per_s.filter(|speed| *speed > 0.0);
-    words.extend(speed.map(|speed| format!("{} tok/s", figures::rate(speed))));
-    if progress.remaining_ms > 0 {
-        let left = figures::span(progress.remaining_ms as f64 / 1_000.0);
-        words.push(format!("{left} left"));
-    }
+    words.extend(pace(progress));
     Some(words.join(", "))
+}
+
+/// `loss 1.2346`, `812 tok/s`, `4m 05s left`, each where it is known.
+pub(crate) fn pace(progress: &Progress) -> Vec<String> {
+    let loss = progress.loss.map(|loss| format!("loss {loss:.4}"));
+    let left = Some(progress.remaining_ms).filter(|left_ms| *left_ms > 0);
+    let left = left.map(|left_ms| format!("{} left", figures::span(left_ms as f64 / 1_000.0)));
+    let words = [loss, speed(progress), left];
+    words.into_iter().flatten().collect()
+}
+
+/// `812 tok/s`, where it is known.
+pub(crate) fn speed(progress: &Progress) -> Option<String> {
+    let speed = progress.tokens_per_s.filter(|speed| *speed > 0.0);
+    speed.map(|speed| format!("{} tok/s", figures::rate(speed)))
 }
 
 /// `1.9000, 3.4012 without the adapter`.

@@ -31,6 +31,9 @@ pub(crate) struct Scene {
     pub(crate) log_requests: Vec<LogsRequest>,
     /// So many next submits are taken, and their replies are lost.
     pub(crate) replies_to_lose: usize,
+    /// So many next streams of a log break off at the first change after their first lines, as for a
+    /// reader that is too slow.
+    pub(crate) logs_to_break: usize,
     /// Every request is refused so: gRPC's code, our own, the message.
     pub(crate) refuses: Option<(Code, &'static str, String)>,
     /// It does not lead; this one does.
@@ -251,24 +254,37 @@ impl World {
     /// What `next` finds after each change, until it says that nothing more comes.
     fn stream<T: Send + 'static>(
         &self,
-        mut next: impl FnMut(&Scene) -> (Option<T>, bool) + Send + 'static,
+        mut next: impl FnMut(&Scene) -> (Option<Result<T, Status>>, bool) + Send + 'static,
     ) -> ReceiverStream<Result<T, Status>> {
         let (outbox, inbox) = mpsc::channel(4);
         let (scene, mut changes) = (self.scene.clone(), self.changes.subscribe());
+        let mut outbox = Outbox(outbox, false);
         tokio::spawn(async move {
-            loop {
+            while !outbox.1 {
                 let (item, is_last) = next(&scene.lock().expect("not poisoned"));
                 if let Some(item) = item
-                    && outbox.send(Ok(item)).await.is_err()
+                    && outbox.0.send(item).await.is_err()
                 {
                     return;
                 }
-                if is_last || changes.changed().await.is_err() {
+                outbox.1 = is_last;
+                if !is_last && changes.changed().await.is_err() {
                     return;
                 }
             }
         });
         ReceiverStream::new(inbox)
+    }
+}
+
+/// Where a stream is fed, and whether all is told: what ends before that ends in disorder.
+struct Outbox<T>(mpsc::Sender<Result<T, Status>>, bool);
+
+impl<T> Drop for Outbox<T> {
+    fn drop(&mut self) {
+        if !self.1 {
+            let _ = self.0.try_send(Err(Status::unavailable("crashed")));
+        }
     }
 }
 
@@ -391,19 +407,27 @@ impl Jobs for World {
         let next = move |scene: &Scene| {
             let job = scene.jobs[&id].clone();
             let is_last = job.phase() == Phase::Done;
-            (Some(job), is_last)
+            (Some(Ok(job)), is_last)
         };
         Ok(Response::new(self.stream(next)))
     }
 
     async fn logs(&self, request: Request<LogsRequest>) -> Answer<Self::LogsStream> {
-        {
+        let is_breaking = {
             let mut scene = self.enter(&request)?;
             scene.job(request.get_ref().job)?;
             scene.log_requests.push(request.get_ref().clone());
-        }
+            let left = scene.logs_to_break;
+            scene.logs_to_break = left.saturating_sub(1);
+            left > 0
+        };
         let mut request = request.into_inner();
         let next = move |scene: &Scene| {
+            if is_breaking && request.after > 0 {
+                let message = "what was told was not read in time".to_owned();
+                let slow = refusal(Code::ResourceExhausted, "slow-reader", message);
+                return (Some(Err(slow)), true);
+            }
             let wanted = |line: &&LogLine| {
                 line.position > request.after
                     && request.rank.is_none_or(|rank| rank == line.rank)
@@ -416,7 +440,7 @@ impl Jobs for World {
             }
             request.after = scene.lines.len() as u64;
             let has_ended = scene.jobs[&request.job].phase() == Phase::Done;
-            let chunk = (!lines.is_empty()).then_some(LogChunk { lines });
+            let chunk = (!lines.is_empty()).then_some(Ok(LogChunk { lines }));
             (chunk, has_ended || !request.follow)
         };
         Ok(Response::new(self.stream(next)))

@@ -171,6 +171,54 @@ fn a_log_is_followed_through_a_crash_and_no_line_comes_twice() {
 }
 
 #[test]
+fn the_last_lines_come_though_the_stream_breaks_at_the_end() {
+    let fake = Fake::start();
+    fake.change(|scene| {
+        scene.add("desk", Phase::Running);
+        scene.say(0, "one");
+        scene.logs_to_break = 1;
+    });
+    let mut command = fake.command(&["logs", "1", "-f"]);
+    let out = tempfile::NamedTempFile::new().expect("a file");
+    command.stdout(out.reopen().expect("a file"));
+    let text = || std::fs::read_to_string(out.path()).expect("text");
+    let mut following = crate::stage::Running::start(command);
+    following.wait_until(|| text().contains("one"));
+    fake.change(|scene| {
+        scene.say(0, "two");
+        scene.end(1, "succeeded", 0);
+    });
+    let ended = following.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(text(), "14:05:10 rank 0  one\n14:05:11 rank 0  two\n");
+    assert_eq!(fake.scene().log_requests.len(), 2, "it was asked for again");
+}
+
+#[test]
+fn a_followed_log_ends_quietly_once_nobody_reads_it() {
+    let fake = Fake::start();
+    fake.change(|scene| {
+        scene.add("desk", Phase::Running);
+        scene.say(0, "one");
+    });
+    for more in [&[][..], &["--json"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = fake.command(&[&["logs", "1", "-f"], more].concat());
+        command.stdout(writer);
+        let ended = crate::stage::Running::start(command).end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut command = fake.command(&["logs", "1", "-f"]);
+    command.stdout(full.expect("a device that is always full"));
+    let ended = crate::stage::Running::start(command).end();
+    assert_eq!(ended.code, Some(1));
+    let told = "error: cannot write to standard output";
+    assert!(ended.stderr.starts_with(told), "{}", ended.stderr);
+}
+
+#[test]
 fn clusters_and_nodes_are_tables() {
     let fake = Fake::start();
     assert_eq!(

@@ -13,6 +13,7 @@ mod looking;
 mod plumbing;
 mod reporting;
 mod searches;
+mod serving;
 mod signals;
 mod stage;
 mod submitting;

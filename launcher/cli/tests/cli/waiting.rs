@@ -95,6 +95,32 @@ fn a_job_is_followed_to_its_end_through_a_crash_of_the_coordinator() {
 }
 
 #[test]
+fn a_log_that_breaks_off_alone_is_followed_on_and_to_its_last_line() {
+    let (fake, folder) = (Fake::start(), JobFolder::with(""));
+    fake.change(|scene| scene.logs_to_break = 2);
+    let mut following = follow(&fake, &folder, &["--wait", "-f"]);
+    following.wait_for("job 1 desk: queued: so it is");
+    fake.change(|scene| scene.say(0, "one"));
+    following.wait_for("rank 0  one");
+    fake.change(|scene| scene.say(0, "two"));
+    following.wait_for("rank 0  two");
+    fake.change(|scene| {
+        scene.say(0, "three");
+        scene.end(1, "succeeded", 0);
+    });
+    let ended = following.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for words in ["rank 0  one", "rank 0  two", "rank 0  three"] {
+        assert_eq!(ended.stderr.matches(words).count(), 1, "{}", ended.stderr);
+    }
+    assert!(
+        !ended.stderr.contains("does not answer"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn the_result_in_the_folder_is_shown_as_run_shows_it() {
     let (fake, folder) = (Fake::start(), JobFolder::with(""));
     let result = r#"{"steps": 3, "tokens": 192, "final": {"loss": 0.5}, "adapter": "out/adapter"}"#;
