@@ -112,7 +112,11 @@ async fn conduct(options: &Options, shared: &Arc<Shared>) -> Result<(), Error> {
         return Ok(());
     };
     let lease = Arc::new(lease);
-    let mut tasks = begin(options, shared, &lease).await?;
+    // A long journal takes longer to read than the lease lasts.
+    let mut tasks = tokio::select! {
+        error = lead::keep(&shared.journal, &lease) => return Err(error),
+        begun = begin(options, shared, &lease) => begun?,
+    };
     let mut closing = shared.closing.subscribe();
     let end = tokio::select! {
         error = lead::keep(&shared.journal, &lease) => Err(error),
