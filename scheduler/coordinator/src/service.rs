@@ -170,7 +170,7 @@ async fn begin(
     let (recorder, writer) = recorder(journal.clone(), Arc::clone(lease), Arc::clone(&metrics));
     let (inbox, messages) = mpsc::channel(INBOX);
     let mut tasks = JoinSet::new();
-    let (sites, standings) = keep_sites(options, shared, &inbox, &mut tasks);
+    let (sites, standings) = keep_sites(options, (shared, lease), &inbox, &mut tasks);
     let owner = Owner {
         desk: Arc::clone(&desk),
         journal,
@@ -220,7 +220,7 @@ type Standings = BTreeMap<ClusterName, Arc<Standing>>;
 /// Starts a task for each cluster.
 fn keep_sites(
     options: &Options,
-    shared: &Shared,
+    (shared, lease): (&Shared, &Arc<Lease>),
     inbox: &mpsc::Sender<Message>,
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> (Sites, Standings) {
@@ -236,6 +236,7 @@ fn keep_sites(
             actions,
             owner: inbox.clone(),
             contact: Arc::clone(&contact),
+            lease: Arc::clone(lease),
         };
         let closing = shared.closing.subscribe();
         tasks.spawn(async move {
