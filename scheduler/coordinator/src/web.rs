@@ -101,7 +101,7 @@ async fn admit(State(web): State<Web>, mut request: Request, next: Next) -> Resp
 
 /// The same page at the coordinator that leads.
 fn elsewhere(handle: &Handle, request: &Request) -> Option<Response> {
-    let leader = handle.leader();
+    let leader = handle.other_leader();
     let path = request.uri().path();
     if handle.is_leading() || leader.is_empty() || path == "/metrics" {
         return None;
