@@ -16,10 +16,14 @@ use crate::refusal::Refusal;
 
 mod words;
 
-pub(crate) use words::Line;
+pub(crate) use words::{Line, plain};
 
 /// The longest line, as agents cut them.
 const LONGEST_LINE_BYTES: usize = 8 << 10;
+/// The longest word for what a rank does.
+const LONGEST_DOING_BYTES: usize = 64;
+/// The longest name of a node.
+pub(crate) const LONGEST_NODE_BYTES: usize = 253;
 /// News of one report.
 const MOST_NEWS: usize = 10_000;
 /// A clock that is ahead by more is not believed.
@@ -261,6 +265,9 @@ impl Reader<'_> {
                 let node = self.node_of(rank.rank);
                 rank.node = node.map_or(String::new(), ToString::to_string);
             }
+            rank.node = plain(rank.node, LONGEST_NODE_BYTES);
+            rank.doing = plain(rank.doing, LONGEST_DOING_BYTES);
+            rank.step_ms = rank.step_ms.filter(|ms| ms.is_finite());
             if self.known.is_newest {
                 self.heard.ranks.push(rank);
             }
@@ -282,7 +289,7 @@ impl Reader<'_> {
                 index,
                 rank,
                 at_ms,
-                text: words::plain(text, LONGEST_LINE_BYTES),
+                text: plain(text, LONGEST_LINE_BYTES),
             });
         }
         Ok(())

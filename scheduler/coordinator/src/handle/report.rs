@@ -13,7 +13,7 @@ use std::sync::PoisonError;
 
 use super::{Handle, Leading};
 use crate::clock::now;
-use crate::edge::news::{Heard, Known, heard};
+use crate::edge::news::{Heard, Known, LONGEST_NODE_BYTES, heard, plain};
 use crate::edge::submit::check_protocol;
 use crate::journal::{Batch, Checkpoint, Eval, Line, Point, Taken};
 use crate::owner::INBOX;
@@ -45,7 +45,7 @@ impl Handle {
             generation: Generation(request.generation),
         };
         let (node, bytes) = (request.node, request.encoded_len());
-        let name = request.node_name.chars().take(253).collect::<String>();
+        let name = plain(request.node_name.clone(), LONGEST_NODE_BYTES);
         let turn = leading.intake.turn(key, node, &self.shared.journal).await?;
         let known = self.look(|look| known(look, key, turn.taken)).await?;
         let known = known.ok_or_else(|| Refusal::no_job(key.job.0))?;

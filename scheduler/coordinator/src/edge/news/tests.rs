@@ -92,6 +92,27 @@ fn beats_are_heard_and_not_kept() {
 }
 
 #[test]
+fn what_a_rank_says_of_itself_is_plain_and_short() {
+    let rank = RankView {
+        doing: format!("\u{1b}[2J{}", "x".repeat(1_000)),
+        node: format!("a\u{1b}]0;\n{}", "b".repeat(1_000)),
+        step_ms: Some(f64::NAN),
+        ..RankView::default()
+    };
+    let beats = Body::Beats(Beats { ranks: vec![rank] });
+    let heard = heard(request(6, vec![beats]), &known(), NOW).unwrap();
+    let RankView {
+        doing,
+        node,
+        step_ms,
+        ..
+    } = &heard.ranks[0];
+    assert_eq!(*doing, format!("[2J{}…", "x".repeat(61)));
+    assert_eq!(*node, format!("a]0;{}…", "b".repeat(249)));
+    assert_eq!(*step_ms, None);
+}
+
+#[test]
 fn steps_go_back_only_to_where_training_may_go_on_from() {
     let again = heard(request(6, vec![step(13), step(11)]), &known(), NOW).unwrap();
     assert_eq!(again.points.len(), 2);

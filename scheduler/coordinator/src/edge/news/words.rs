@@ -18,7 +18,7 @@ pub(crate) struct Line {
 }
 
 /// Without what would steer a terminal, and no longer than `most_bytes`.
-pub(super) fn plain(text: String, most_bytes: usize) -> String {
+pub(crate) fn plain(text: String, most_bytes: usize) -> String {
     let is_odd = |c: char| c.is_control() && c != '\t';
     let mut text = match text.contains(is_odd) {
         true => text.replace(is_odd, ""),
