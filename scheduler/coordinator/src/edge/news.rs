@@ -12,14 +12,13 @@ use schliff_spec::id::{NodeName, Step};
 use schliff_wire::v1::news::Body;
 use schliff_wire::v1::{CheckpointView, Ended, EvalPoint, RankView, ReportRequest, StepPoint};
 
+use crate::journal::LINE_BYTES;
 use crate::refusal::Refusal;
 
 mod words;
 
 pub(crate) use words::{Line, plain};
 
-/// The longest line, as agents cut them.
-const LONGEST_LINE_BYTES: usize = 8 << 10;
 /// The longest word for what a rank does.
 const LONGEST_DOING_BYTES: usize = 64;
 /// The longest name of a node.
@@ -61,8 +60,6 @@ pub(crate) struct Heard {
     pub(crate) checkpoints: Vec<CheckpointView>,
     /// Lines of ranks and remarks of the agent.
     pub(crate) lines: Vec<Line>,
-    /// Lines that the agent dropped.
-    pub(crate) dropped: u64,
     /// Signs of life.
     pub(crate) ranks: Vec<RankView>,
     /// The last news that is in it, or was taken before.
@@ -75,8 +72,7 @@ impl Heard {
         !(self.points.is_empty()
             && self.evals.is_empty()
             && self.checkpoints.is_empty()
-            && self.lines.is_empty()
-            && self.dropped == 0)
+            && self.lines.is_empty())
     }
 }
 
@@ -101,6 +97,7 @@ pub(crate) fn heard(
         known,
         now,
         generation: request.generation,
+        node: request.node,
         step: known.step,
         steps: known.steps,
         floor: known.committed,
@@ -122,6 +119,7 @@ struct Reader<'a> {
     known: &'a Known,
     now: Timestamp,
     generation: u64,
+    node: u32,
     step: u64,
     steps: u64,
     /// Training never begins again below it.
@@ -153,9 +151,9 @@ impl Reader<'_> {
             Body::Eval(eval) => self.eval(eval, at_ms),
             Body::Committed(checkpoint) => self.committed(checkpoint, at_ms),
             Body::Lines(lines) => {
-                self.heard.dropped += lines.dropped;
+                let dropped = (lines.dropped > 0).then(|| self.dropped(lines.dropped));
                 let lines = lines.lines.into_iter().map(|line| (line.rank, line.text));
-                self.lines(lines.collect(), at_ms)
+                self.lines(dropped.into_iter().chain(lines).collect(), at_ms)
             }
             Body::Remark(remark) => {
                 let rank = remark.rank.unwrap_or(0);
@@ -276,9 +274,19 @@ impl Reader<'_> {
     }
 
     fn node_of(&self, rank: u32) -> Option<&NodeName> {
+        let node = rank.checked_div(self.ranks_per_node()?)?;
+        self.known.nodes.get(node as usize)
+    }
+
+    fn ranks_per_node(&self) -> Option<u32> {
         let shape = self.known.shape?;
-        let ranks_per_node = (shape.ranks / shape.nodes.max(1)).max(1);
-        self.known.nodes.get((rank / ranks_per_node) as usize)
+        Some((shape.ranks / shape.nodes.max(1)).max(1))
+    }
+
+    /// A line of the node's first rank, since nobody knows whose lines they were.
+    fn dropped(&self, lines: u64) -> (u32, String) {
+        let rank = self.ranks_per_node().map_or(0, |ranks| ranks * self.node);
+        (rank, format!("agent: {lines} lines were dropped"))
     }
 
     fn lines(&mut self, lines: Vec<(u32, String)>, at_ms: i64) -> Result<(), Refusal> {
@@ -289,7 +297,7 @@ impl Reader<'_> {
                 index,
                 rank,
                 at_ms,
-                text: plain(text, LONGEST_LINE_BYTES),
+                text: plain(text, LINE_BYTES),
             });
         }
         Ok(())

@@ -195,6 +195,8 @@ impl Reader<JobView> {
 
 impl Reader<LogChunk> {
     async fn logs(&mut self, mut request: LogsRequest) -> Result<(), Over> {
+        let begun = self.handle.begin_at(&mut request).await;
+        begun.map_err(|refusal| self.over(refusal))?;
         loop {
             // Asked first: what comes in before the end is then surely among the lines.
             let is_last = !request.follow || self.is_done().await?;

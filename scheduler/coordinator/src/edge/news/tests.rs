@@ -74,8 +74,12 @@ fn what_was_taken_is_passed_over() {
     assert_eq!(heard.taken, 8);
     assert_eq!(heard.points.len(), 1);
     assert_eq!((heard.points[0].step, heard.points[0].generation), (13, 3));
-    assert_eq!((heard.lines.len(), heard.dropped), (1, 2));
-    assert_eq!((heard.lines[0].sequence, heard.lines[0].index), (7, 0));
+    let lines = heard.lines.iter();
+    let lines: Vec<_> = lines
+        .map(|line| (line.sequence, line.index, line.rank, &*line.text))
+        .collect();
+    let dropped = (7, 0, 2, "agent: 2 lines were dropped");
+    assert_eq!(lines, [dropped, (7, 1, 3, "hello")]);
     assert_eq!(heard.ranks.len(), 1);
     let alive = input::News::Alive {
         step: Some(Step(13)),
@@ -107,8 +111,8 @@ fn what_a_rank_says_of_itself_is_plain_and_short() {
         step_ms,
         ..
     } = &heard.ranks[0];
-    assert_eq!(*doing, format!("[2J{}…", "x".repeat(61)));
-    assert_eq!(*node, format!("a]0;{}…", "b".repeat(249)));
+    assert_eq!(*doing, format!("[2J{}…", "x".repeat(58)));
+    assert_eq!(*node, format!("a]0;{}…", "b".repeat(246)));
     assert_eq!(*step_ms, None);
 }
 
@@ -164,6 +168,14 @@ fn what_cannot_be_is_refused_with_a_reason() {
 }
 
 #[test]
+fn a_line_that_is_cut_says_so_and_is_kept_as_it_is() {
+    let line = line(3, &"x".repeat(LINE_BYTES + 1));
+    let heard = heard(request(6, vec![line]), &known(), NOW).unwrap();
+    let text = &heard.lines[1].text;
+    assert_eq!((text.len(), text.ends_with("x…")), (LINE_BYTES, true));
+}
+
+#[test]
 fn an_older_attempt_is_heard_for_its_lines() {
     let old = Known {
         is_newest: false,
@@ -172,7 +184,7 @@ fn an_older_attempt_is_heard_for_its_lines() {
     let bodies = vec![step(13), line(0, "late"), beat(0, 13)];
     let heard = heard(request(6, bodies), &old, NOW).unwrap();
     assert_eq!((heard.points.len(), heard.ranks.len()), (0, 0));
-    assert_eq!((heard.lines.len(), heard.taken), (1, 8));
+    assert_eq!((heard.lines.len(), heard.taken), (2, 8));
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
-/// Without what would steer a terminal, and no longer than `most_bytes`.
+/// Without what would steer a terminal, and no longer than `most_bytes`; what was cut ends with `…`.
 pub(crate) fn plain(text: String, most_bytes: usize) -> String {
     let is_odd = |c: char| c.is_control() && c != '\t';
     let mut text = match text.contains(is_odd) {
@@ -25,6 +25,7 @@ pub(crate) fn plain(text: String, most_bytes: usize) -> String {
         false => text,
     };
     if text.len() > most_bytes {
+        let most_bytes = most_bytes.saturating_sub('…'.len_utf8());
         text.truncate(text.floor_char_boundary(most_bytes));
         text.push('…');
     }
@@ -65,7 +66,8 @@ mod tests {
     #[test]
     fn lines_cannot_steer_a_terminal_and_are_cut_between_characters() {
         assert_eq!(plain("\u{1b}[31mred\tä\r".into(), 99), "[31mred\tä");
-        assert_eq!(plain("ääää".into(), 5), "ää…");
+        assert_eq!(plain("ääää".into(), 7), "ää…");
+        assert_eq!(plain("ääää".into(), 8), "ääää");
     }
 
     #[test]
