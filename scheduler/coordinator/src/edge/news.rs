@@ -39,7 +39,7 @@ pub(crate) struct Known {
     pub(crate) is_newest: bool,
     /// The newest checkpoint of the job.
     pub(crate) committed: u64,
-    /// Steps done, as last told.
+    /// Steps done, as last told to this process; 0 where nothing was.
     pub(crate) step: u64,
     /// Steps in all, as told before; 0 where that is open.
     pub(crate) steps: u64,
@@ -62,6 +62,8 @@ pub(crate) struct Heard {
     pub(crate) lines: Vec<Line>,
     /// Signs of life.
     pub(crate) ranks: Vec<RankView>,
+    /// Where training stands by steps and starts; `None` where there were none.
+    pub(crate) step: Option<u64>,
     /// The last news that is in it, or was taken before.
     pub(crate) taken: u64,
 }
@@ -184,6 +186,7 @@ impl Reader<'_> {
         // The newest checkpoint may be damaged, and training go on from an older one.
         self.floor = self.floor.min(resumed_from.unwrap_or(0));
         self.step = resumed_from.unwrap_or(0);
+        self.heard.step = Some(self.step);
         let resumed_from = resumed_from.map(Step);
         self.heard.news.push(input::News::Started { resumed_from });
     }
@@ -208,6 +211,7 @@ impl Reader<'_> {
         let figures = [point.loss, point.lr, point.tokens_per_s];
         finite(figures.into_iter().chain(point.grad_norm), "step", step)?;
         (self.step, self.steps) = (step, limit);
+        self.heard.step = Some(step);
         if self.known.is_newest {
             (point.at_ms, point.generation) = (at_ms, self.generation);
             self.heard.points.push(point);

@@ -100,17 +100,17 @@ fn known(look: Look<'_>, key: SubmitKey, taken: u64) -> Option<Known> {
         .rfind(|it| it.generation == key.generation);
     let is_newest = key.generation == job.generation;
     let vitals = attempt.map(|it| &it.vitals).filter(|_| is_newest);
-    let recent = look.memory.of(key.job).and_then(|recent| recent.last);
+    let recent = look.memory.of(key.job);
+    let last = recent.and_then(|recent| recent.last);
     let told = vitals.and_then(|vitals| vitals.steps).map(|steps| steps.0);
-    let last = recent.filter(|last| last.generation == key.generation.0);
     let number = |step: Option<Step>| step.map_or(0, |step| step.0);
     Some(Known {
         shape: attempt.map(|it| it.shape),
         nodes: attempt.map_or(Vec::new(), |it| it.held_nodes().to_vec()),
         is_newest,
         committed: number(job.committed),
-        step: last.map_or(0, |last| last.step),
-        steps: told.or(recent.map(|last| last.steps)).unwrap_or(0),
+        step: recent.map_or(0, |recent| recent.told(key.generation)),
+        steps: told.or(last.map(|last| last.steps)).unwrap_or(0),
         taken,
     })
 }

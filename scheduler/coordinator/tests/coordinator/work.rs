@@ -32,7 +32,11 @@ fn ended(exit_code: i32) -> Body {
 }
 
 fn started() -> Body {
-    Body::Started(Started { resumed_from: None })
+    started_from(None)
+}
+
+fn started_from(resumed_from: Option<u64>) -> Body {
+    Body::Started(Started { resumed_from })
 }
 
 fn committed(step: u64) -> Body {
@@ -170,6 +174,37 @@ async fn a_restart_in_the_middle_loses_and_repeats_nothing() {
     assert!(again.get_ref().repeated_request);
     let server = jobs.server(ServerRequest {}).await.expect("told");
     assert!(server.get_ref().violations.is_empty(), "{server:?}");
+    close(handle).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn training_that_went_on_from_an_older_checkpoint_is_believed_after_a_restart_too() {
+    let stage = Stage::new();
+    let handle = stage.lead().await;
+    let mut jobs = stage.jobs(&handle).await;
+    let job = submit(&mut jobs, "r1").await;
+    let one = key(job, 1);
+    let mut agents = stage.agent(&handle, one).await;
+    let mut taken = 0;
+    // The newest checkpoint turns out to be damaged, and each is told in a report of its own.
+    for news in [
+        vec![joined(), started(), step(3), committed(3)],
+        vec![step(6), committed(6), step(8)],
+        vec![started_from(Some(3))],
+        vec![step(4)],
+    ] {
+        let count = news.len() as u64;
+        let told = tell(&mut agents, report(one, taken + 1, news)).await;
+        taken += count;
+        assert_eq!(told.expect("taken").taken, taken);
+    }
+    drop((agents, jobs));
+    close(handle).await;
+    let handle = stage.lead().await;
+    let mut agents = stage.agent(&handle, one).await;
+    let told = tell(&mut agents, report(one, taken + 1, vec![step(5)])).await;
+    assert_eq!(told.expect("taken").taken, taken + 1);
+    drop(agents);
     close(handle).await;
 }
 
