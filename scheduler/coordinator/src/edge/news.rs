@@ -110,9 +110,11 @@ pub(crate) fn heard(
         },
     };
     for (sequence, news) in (request.first_sequence..).zip(request.news) {
-        let Some(body) = news.body else { continue };
         reader.sequence = sequence;
-        reader.read(body, news.at_ms)?;
+        let is_new = reader.note();
+        // What a newer agent tells and nobody here knows is taken all the same.
+        let Some(body) = news.body else { continue };
+        reader.read(body, is_new, news.at_ms)?;
     }
     Ok(reader.finish())
 }
@@ -131,11 +133,16 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, body: Body, at_ms: i64) -> Result<(), Refusal> {
+    /// Notes the news as taken; whether it was not before.
+    fn note(&mut self) -> bool {
         let is_new = self.sequence > self.known.taken;
         if is_new {
             self.heard.taken = self.sequence;
         }
+        is_new
+    }
+
+    fn read(&mut self, body: Body, is_new: bool, at_ms: i64) -> Result<(), Refusal> {
         if let Body::Beats(beats) = body {
             return self.beats(beats.ranks);
         }

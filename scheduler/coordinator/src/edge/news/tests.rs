@@ -89,6 +89,14 @@ fn what_was_taken_is_passed_over() {
 }
 
 #[test]
+fn what_nobody_here_knows_is_taken_too() {
+    let mut newer = request(6, vec![step(13)]);
+    newer.news.push(News::default());
+    let heard = heard(newer, &known(), NOW).unwrap();
+    assert_eq!((heard.points.len(), heard.taken), (1, 7));
+}
+
+#[test]
 fn beats_are_heard_and_not_kept() {
     let heard = heard(request(6, vec![beat(2, 13)]), &known(), NOW).unwrap();
     assert_eq!((heard.taken, heard.has_records()), (6, false));
