@@ -38,12 +38,15 @@ impl Coordinator {
     /// Listens, and leads as soon as nobody else does.
     ///
     /// # Errors
-    /// It cannot listen where it is to.
+    /// It cannot listen where it is to, or nobody could reach it there.
     pub async fn start(options: Options) -> Result<Handle, Error> {
         let address = options.listen;
         let is_private = address.ip().is_loopback() || options.tls.is_some();
         if !is_private && !options.is_plain_allowed {
             return Err(Error::Plain { address });
+        }
+        if address.ip().is_unspecified() && options.url.is_none() {
+            return Err(Error::NoUrl { address });
         }
         let door = Door::open(address, options.tls.as_ref()).await?;
         let shared = Arc::new(shared(&options, &door));

@@ -51,6 +51,20 @@ async fn other_addresses_than_loopback_need_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_listens_on_all_addresses_says_by_which_url_it_is_reached() {
+    let stage = Stage::new();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let options = Options {
+            listen: address.parse().expect("an address"),
+            is_plain_allowed: true,
+            ..stage.options().await
+        };
+        let refused = Coordinator::start(options).await.err();
+        assert!(matches!(refused, Some(Error::NoUrl { .. })), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_sent_to_where_they_are_already() {
     let stage = Stage::new();
     // Both behind one name. One that begins to lead stands like the second: it knows of a leader with
