@@ -7,12 +7,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use schliff_backend::chain;
 use schliff_spec::id::SubmitKey;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::journal::Journal;
-use crate::refusal::{Refusal, RefusalKind};
+use crate::refusal::Refusal;
 
 /// Agents that are remembered.
 const MOST: usize = 50_000;
@@ -57,9 +56,7 @@ impl Intake {
         let taken = match *last {
             Some(taken) => taken,
             None => {
-                let taken = journal.taken(key).await.map_err(|error| {
-                    Refusal::new(RefusalKind::Unavailable, "journal", chain(&error))
-                })?;
+                let taken = journal.taken(key).await?;
                 taken.get(&node).copied().unwrap_or(0)
             }
         };

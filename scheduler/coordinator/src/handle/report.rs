@@ -18,7 +18,7 @@ use crate::edge::submit::check_protocol;
 use crate::journal::{Batch, Checkpoint, Eval, Line, Point, Taken};
 use crate::owner::INBOX;
 use crate::refusal::Refusal;
-use crate::view::Look;
+use crate::view::{Look, told};
 
 /// Agents are asked to wait so long while much waits.
 const BUSY_PAUSE_MS: u32 = 500;
@@ -135,14 +135,9 @@ fn directive(job: Option<&Job>, key: SubmitKey) -> (Directive, Option<v1::Reason
     let Some(stop) = &job.stop else {
         return (Directive::GoOn, None);
     };
-    let why = Reason::Stopping {
+    let reason = told(&Reason::Stopping {
         why: stop.why.clone(),
-    };
-    let reason = v1::Reason {
-        code: why.code().to_owned(),
-        text: why.to_string(),
-        hint: String::new(),
-    };
+    });
     match stop.is_now || matches!(stop.why, StopWhy::Failed { .. }) {
         true => (Directive::Abort, Some(reason)),
         false => (Directive::Stop, Some(reason)),
