@@ -301,11 +301,10 @@ impl Reader<'_> {
     }
 
     fn lines(&mut self, lines: Vec<(u32, String)>, at_ms: i64) -> Result<(), Refusal> {
-        for (index, (rank, text)) in (0_u32..).zip(lines) {
+        for (rank, text) in lines {
             self.rank(rank)?;
             self.heard.lines.push(Line {
                 sequence: self.sequence,
-                index,
                 rank,
                 at_ms,
                 text: plain(text, LINE_BYTES),

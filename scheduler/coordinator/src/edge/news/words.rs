@@ -7,8 +7,6 @@ use schliff_wire::v1::Ended;
 pub(crate) struct Line {
     /// Sequence of the news that it came in.
     pub(crate) sequence: u64,
-    /// Its place in that.
-    pub(crate) index: u32,
     /// Whose.
     pub(crate) rank: u32,
     /// When, in milliseconds since 1970.
