@@ -2,7 +2,8 @@
 //!
 //! Rules: secrets are in files that only their owner may read, made at the first start; they are
 //! compared by their keyed digests, in constant time, and never shown. An allocation's token is made
-//! from the secret and its submit key, so that none has to be kept and none fits another attempt.
+//! from the secret and its submit key, so that none has to be kept and none fits another attempt; a
+//! session ends with the token that it began with.
 //! Several coordinators on one journal share these files. Absent on purpose: accounts. Whoever has
 //! the user token is believed when they say their name.
 
@@ -21,7 +22,7 @@ pub use file::AccessError;
 /// Bytes of a secret.
 const SECRET_BYTES: usize = 32;
 /// For a browser to stay logged in.
-const SESSION_MS: u64 = 30 * 24 * 3_600_000;
+pub(crate) const SESSION_MS: u64 = 30 * 24 * 3_600_000;
 
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,7 +105,7 @@ impl Access {
     /// What a browser keeps, once it has shown a token.
     pub(crate) fn session(&self, role: Role, now: Timestamp) -> String {
         let until = now.plus(SESSION_MS).0.to_string();
-        let seal = hex(&self.digest(&["session", role.word(), &until]));
+        let seal = hex(&self.digest(&["session", role.word(), &until, self.token(role)]));
         format!("{}.{until}.{seal}", role.word())
     }
 
@@ -113,7 +114,7 @@ impl Access {
         let mut parts = session.splitn(3, '.');
         let (word, until, seal) = (parts.next()?, parts.next()?, parts.next()?);
         let role = Role::ALL.into_iter().find(|role| role.word() == word)?;
-        let own = self.mac(&["session", word, until]);
+        let own = self.mac(&["session", word, until, self.token(role)]);
         own.verify_slice(&unhex(seal)?).ok()?;
         let until: u64 = until.parse().ok()?;
         (now.0 < until).then_some(role)
@@ -135,7 +136,8 @@ impl Access {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -203,6 +205,15 @@ mod tests {
         assert_eq!(role(&session.replacen("viewer", "user", 1), 5), None);
         assert_eq!(role(&session.replacen('2', "9", 1), 5), None);
         assert_eq!(role("user.9.", 5), None);
+        let renewed = |user: &str, viewer: &str| Access {
+            user: user.repeat(64),
+            viewer: viewer.repeat(64),
+            ..self::access()
+        };
+        let still = renewed("w", "v").role_of_session(&session, Timestamp(5));
+        assert_eq!(still, Some(Role::Viewer));
+        let ended = renewed("u", "w").role_of_session(&session, Timestamp(5));
+        assert_eq!(ended, None, "the token that it began with is good no more");
         assert_eq!(role("é.é.é", 5), None);
     }
 }

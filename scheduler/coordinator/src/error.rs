@@ -29,6 +29,15 @@ pub enum Error {
         /// Where it was to listen.
         address: SocketAddr,
     },
+    /// Nobody could tell where it is reached.
+    #[error(
+        "cannot serve {address} without a URL: agents and browsers cannot reach that address; say \
+         by which URL they reach this machine"
+    )]
+    NoUrl {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
     /// The certificate or its key is not usable.
     #[error("cannot use the certificate")]
     Certificate(#[source] rustls::Error),

@@ -104,7 +104,7 @@ impl Handle {
     /// Waits until it leads, or knows who does, or has ended: from then on it answers for good.
     pub async fn settled(&self) {
         let is_open = || self.shared.ended.borrow().is_none();
-        let is_standby = || ![String::new(), self.url().to_owned()].contains(&self.leader());
+        let is_standby = || !self.other_leader().is_empty();
         while is_open() && !self.is_leading() && !is_standby() {
             tokio::time::sleep(LOOK).await;
         }
@@ -133,12 +133,21 @@ impl Handle {
         leader.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The same where it is another one; empty while this one begins to lead.
+    pub(crate) fn other_leader(&self) -> String {
+        let leader = self.leader();
+        match leader == self.shared.url {
+            true => String::new(),
+            false => leader,
+        }
+    }
+
     pub(crate) fn leading(&self) -> Result<&Leading, Refusal> {
         if *self.shared.closing.borrow() {
             return Err(Refusal::closing());
         }
         let leading = self.shared.leading.get();
-        leading.ok_or_else(|| Refusal::standby(self.leader()))
+        leading.ok_or_else(|| Refusal::standby(self.other_leader()))
     }
 
     /// Shows the state to `see`.

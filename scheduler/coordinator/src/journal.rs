@@ -33,6 +33,8 @@ pub use lines::{FoundLine, LineQuery, Log};
 pub use record::{Batch, Checkpoint, Eval, Line, Point, Taken};
 pub use url::{JournalUrl, JournalUrlError};
 
+pub(crate) use lines::LINE_BYTES;
+
 use faults::Commits;
 
 /// Connections that read at the same time: pages and logs, which must not wait for each other.

@@ -34,6 +34,7 @@ pub(crate) struct Recent {
     /// Signs of life by rank.
     pub(crate) ranks: BTreeMap<u32, RankView>,
     steps: VecDeque<(u64, i64)>,
+    told: u64,
 }
 
 impl Memory {
@@ -60,6 +61,7 @@ impl Memory {
         for point in &heard.points {
             recent.step(*point);
         }
+        recent.told = heard.step.unwrap_or(recent.told);
         for rank in &heard.ranks {
             let mut rank = rank.clone();
             if rank.node.is_empty() {
@@ -90,6 +92,16 @@ impl Recent {
         self.generation = generation;
         self.ranks.clear();
         self.steps.clear();
+        self.told = 0;
+    }
+
+    /// Where an attempt stands by what this process heard; 0 where it heard nothing. The journal's last
+    /// step says nothing of that: training may have gone on from an older one since.
+    pub(crate) fn told(&self, generation: Generation) -> u64 {
+        match self.generation == generation {
+            true => self.told,
+            false => 0,
+        }
     }
 
     fn step(&mut self, point: StepPoint) {
@@ -141,6 +153,7 @@ mod tests {
         Heard {
             points: points.collect(),
             ranks: vec![RankView::default()],
+            step: steps.last().map(|(step, _)| *step),
             ..Heard::default()
         }
     }
@@ -173,5 +186,27 @@ mod tests {
         assert_eq!(recent.remaining_ms(), Some(96 * 2_000));
         memory.end(JobId(1));
         assert!(memory.of(JobId(1)).unwrap().ranks.is_empty());
+    }
+
+    #[test]
+    fn what_the_journal_knows_is_no_step_that_was_heard() {
+        let mut memory = Memory::default();
+        let last = StepPoint {
+            step: 12,
+            generation: 3,
+            ..StepPoint::default()
+        };
+        memory.restore(JobId(1), last);
+        let told = |memory: &Memory, generation| {
+            let recent = memory.of(JobId(1)).unwrap();
+            recent.told(Generation(generation))
+        };
+        assert_eq!(told(&memory, 3), 0);
+        memory.hear(key(3), "n", &heard(&[(7, 0)]), Timestamp(0));
+        // Beats of another node say nothing of steps.
+        memory.hear(key(3), "n", &heard(&[]), Timestamp(0));
+        assert_eq!((told(&memory, 3), told(&memory, 2)), (7, 0));
+        memory.hear(key(4), "n", &heard(&[]), Timestamp(0));
+        assert_eq!((told(&memory, 4), told(&memory, 3)), (0, 0));
     }
 }

@@ -14,7 +14,8 @@ use crate::site::Site;
 pub struct Options {
     /// Where it listens; port 0 takes any that is free.
     pub listen: SocketAddr,
-    /// How others reach it, where that is not the address that it listens on.
+    /// How others reach it, where that is not the address that it listens on; needed where it listens
+    /// on all addresses.
     pub url: Option<String>,
     /// Further coordinators on the same journal, for agents.
     pub other_urls: Vec<String>,

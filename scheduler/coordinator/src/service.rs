@@ -38,12 +38,15 @@ impl Coordinator {
     /// Listens, and leads as soon as nobody else does.
     ///
     /// # Errors
-    /// It cannot listen where it is to.
+    /// It cannot listen where it is to, or nobody could reach it there.
     pub async fn start(options: Options) -> Result<Handle, Error> {
         let address = options.listen;
         let is_private = address.ip().is_loopback() || options.tls.is_some();
         if !is_private && !options.is_plain_allowed {
             return Err(Error::Plain { address });
+        }
+        if address.ip().is_unspecified() && options.url.is_none() {
+            return Err(Error::NoUrl { address });
         }
         let door = Door::open(address, options.tls.as_ref()).await?;
         let shared = Arc::new(shared(&options, &door));
@@ -112,7 +115,11 @@ async fn conduct(options: &Options, shared: &Arc<Shared>) -> Result<(), Error> {
         return Ok(());
     };
     let lease = Arc::new(lease);
-    let mut tasks = begin(options, shared, &lease).await?;
+    // A long journal takes longer to read than the lease lasts.
+    let mut tasks = tokio::select! {
+        error = lead::keep(&shared.journal, &lease) => return Err(error),
+        begun = begin(options, shared, &lease) => begun?,
+    };
     let mut closing = shared.closing.subscribe();
     let end = tokio::select! {
         error = lead::keep(&shared.journal, &lease) => Err(error),
@@ -166,7 +173,7 @@ async fn begin(
     let (recorder, writer) = recorder(journal.clone(), Arc::clone(lease), Arc::clone(&metrics));
     let (inbox, messages) = mpsc::channel(INBOX);
     let mut tasks = JoinSet::new();
-    let (sites, standings) = keep_sites(options, shared, &inbox, &mut tasks);
+    let (sites, standings) = keep_sites(options, (shared, lease), &inbox, &mut tasks);
     let owner = Owner {
         desk: Arc::clone(&desk),
         journal,
@@ -216,7 +223,7 @@ type Standings = BTreeMap<ClusterName, Arc<Standing>>;
 /// Starts a task for each cluster.
 fn keep_sites(
     options: &Options,
-    shared: &Shared,
+    (shared, lease): (&Shared, &Arc<Lease>),
     inbox: &mpsc::Sender<Message>,
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> (Sites, Standings) {
@@ -232,6 +239,7 @@ fn keep_sites(
             actions,
             owner: inbox.clone(),
             contact: Arc::clone(&contact),
+            lease: Arc::clone(lease),
         };
         let closing = shared.closing.subscribe();
         tasks.spawn(async move {

@@ -1,7 +1,8 @@
 //! One cluster, looked after by one task: it is observed, and what is to be done there is done.
 //!
 //! Rules: observed at a steady pace, sooner after something was done, and ever more rarely while it
-//! does not answer. So many calls at a time and no more. Absent on purpose: deciding anything.
+//! does not answer. So many calls at a time and no more. Nothing is done while another coordinator may
+//! lead. Absent on purpose: deciding anything.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,8 +14,9 @@ use schliff_spec::cluster::Cost;
 use schliff_spec::id::SubmitKey;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::journal::Lease;
 use crate::launch::{Contact, launch};
 use crate::owner::{Message, Tried};
 
@@ -24,6 +26,8 @@ pub(crate) const ACTIONS: usize = 1_024;
 const CALLS: usize = 8;
 /// For one call; a batch system that hangs must not hold up the rest.
 const CALL: Duration = Duration::from_millis(schliff_scheduler::policy::CALL_MS);
+/// Between two looks at a lease that is not held.
+const LOOK: Duration = Duration::from_millis(20);
 /// The longest pause after observations that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -75,6 +79,7 @@ pub(crate) struct Keeper {
     pub(crate) actions: mpsc::Receiver<Action>,
     pub(crate) owner: mpsc::Sender<Message>,
     pub(crate) contact: Arc<Contact>,
+    pub(crate) lease: Arc<Lease>,
 }
 
 impl Standing {
@@ -105,7 +110,16 @@ impl Keeper {
                 _ = closing.wait_for(|is_closing| *is_closing) => None,
             };
             let Some(action) = action else { break };
-            let permit = Arc::clone(&calls).acquire_owned().await;
+            let permit = tokio::select! {
+                permit = Arc::clone(&calls).acquire_owned() => permit,
+                _ = closing.wait_for(|is_closing| *is_closing) => break,
+            };
+            // What was decided under the lease may have waited for longer than that lasted. A renewal
+            // that is late is no reason to end.
+            tokio::select! {
+                () = held(&self.lease) => {}
+                _ = closing.wait_for(|is_closing| *is_closing) => break,
+            }
             let (backend, contact) = (Arc::clone(&self.site.backend), Arc::clone(&self.contact));
             let (owner, nudge) = (self.owner.clone(), Arc::clone(&nudge));
             at_work.spawn(async move {
@@ -118,6 +132,13 @@ impl Keeper {
         }
         while at_work.join_next().await.is_some() {}
         let _ = observer.await;
+    }
+}
+
+/// Waits until nobody else can lead.
+async fn held(lease: &Lease) {
+    while !lease.is_held() {
+        sleep(LOOK).await;
     }
 }
 
@@ -231,18 +252,4 @@ fn pauses(every: Duration, failures: u32) -> (Duration, Duration) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cluster_that_fails_is_asked_ever_more_rarely() {
-        let every = Duration::from_secs(1);
-        let latest = [0, 1, 2, 3, 6, 7, 99].map(|failures| pauses(every, failures).1.as_secs());
-        assert_eq!(latest, [1, 2, 4, 8, 60, 60, 60]);
-        assert_eq!(pauses(every, 0).0, Duration::from_millis(200));
-        assert_eq!(
-            pauses(Duration::from_secs(90), 3).1,
-            Duration::from_secs(90)
-        );
-    }
-}
+mod tests;

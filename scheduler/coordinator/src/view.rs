@@ -19,7 +19,7 @@ pub(crate) mod job;
 pub(crate) mod list;
 mod reason;
 
-pub(crate) use reason::explanation;
+pub(crate) use reason::{explanation, told};
 
 /// What a view is made of.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -81,7 +81,7 @@ async fn admit(State(web): State<Web>, mut request: Request, next: Next) -> Resp
         };
     };
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !is_safe && !is_from_here(request.headers()) {
+    if !is_safe && !is_from_here(request.uri(), request.headers()) {
         return (StatusCode::FORBIDDEN, "this came from another site\n").into_response();
     }
     let name = "page".to_owned();
@@ -101,7 +101,7 @@ async fn admit(State(web): State<Web>, mut request: Request, next: Next) -> Resp
 
 /// The same page at the coordinator that leads.
 fn elsewhere(handle: &Handle, request: &Request) -> Option<Response> {
-    let leader = handle.leader();
+    let leader = handle.other_leader();
     let path = request.uri().path();
     if handle.is_leading() || leader.is_empty() || path == "/metrics" {
         return None;
@@ -114,20 +114,30 @@ fn elsewhere(handle: &Handle, request: &Request) -> Option<Response> {
 /// The role of a session, or of a token as monitors show it.
 fn role(web: &Web, headers: &HeaderMap) -> Option<Role> {
     let access = &web.handle.shared.access;
-    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
-    let bearer = text(header::AUTHORIZATION).and_then(|it| it.strip_prefix("Bearer "));
+    let text = headers.get(header::AUTHORIZATION);
+    let text = text.and_then(|it| it.to_str().ok());
+    let bearer = text.and_then(|it| it.strip_prefix("Bearer "));
     if let Some(token) = bearer {
         return access.role_of(token.trim());
     }
-    let mut cookies = text(header::COOKIE)?.split(';').map(str::trim);
-    let session = cookies.find_map(|it| it.strip_prefix(COOKIE)?.strip_prefix('='))?;
-    access.role_of_session(session, now())
+    access.role_of_session(session(headers)?, now())
+}
+
+/// The session that a browser shows. Over HTTP/2 its cookies may come in several headers.
+fn session(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(header::COOKIE).iter();
+    let mut cookies = all
+        .filter_map(|it| it.to_str().ok())
+        .flat_map(|it| it.split(';'));
+    cookies.find_map(|it| it.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
 /// Browsers say where a form comes from; whoever is none has no cookie to be misused.
-fn is_from_here(headers: &HeaderMap) -> bool {
+fn is_from_here(uri: &Uri, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
-    let host = text(header::HOST);
+    // Over HTTP/2 the host is a part of the address, and there need be no header of it.
+    let host = uri.authority().map(|it| it.as_str());
+    let host = host.or_else(|| text(header::HOST));
     match text(header::ORIGIN) {
         Some(origin) => {
             let from = origin.split_once("://").map(|(_, host)| host);
@@ -153,18 +163,36 @@ mod tests {
     #[test]
     fn only_forms_of_this_site_are_taken() {
         use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+        let path = Uri::from_static("/jobs/1/cancel");
         let here = headers(&[(HOST, "a:1"), (ORIGIN, "http://a:1")]);
-        assert!(is_from_here(&here));
+        assert!(is_from_here(&path, &here));
+        // As HTTP/2 says the host.
+        let whole = Uri::from_static("https://a:1/jobs/1/cancel");
+        assert!(is_from_here(&whole, &headers(&[(ORIGIN, "https://a:1")])));
         for elsewhere in ["http://b:1", "http://a:2", "null", "http://a:1.evil"] {
-            assert!(!is_from_here(&headers(&[
-                (HOST, "a:1"),
-                (ORIGIN, elsewhere)
-            ])));
+            let told = headers(&[(HOST, "a:1"), (ORIGIN, elsewhere)]);
+            assert!(!is_from_here(&path, &told), "{elsewhere}");
+            let told = headers(&[(ORIGIN, elsewhere)]);
+            assert!(!is_from_here(&whole, &told), "{elsewhere}");
         }
-        assert!(!is_from_here(&headers(&[(HOST, "a:1")])));
-        assert!(is_from_here(&headers(&[
-            (HOST, "a:1"),
-            (AUTHORIZATION, "Bearer x")
-        ])));
+        assert!(!is_from_here(&path, &headers(&[(HOST, "a:1")])));
+        assert!(!is_from_here(&whole, &headers(&[])));
+        let program = headers(&[(HOST, "a:1"), (AUTHORIZATION, "Bearer x")]);
+        assert!(is_from_here(&path, &program));
+    }
+
+    #[test]
+    fn the_session_is_found_in_whatever_header_its_cookie_comes() {
+        use axum::http::header::COOKIE;
+        let one = [(COOKIE, "a=b; schliff-session=s.1; c=d")];
+        let split = [(COOKIE, "a=b"), (COOKIE, "schliff-session=s.1")];
+        for pairs in [&one[..], &split[..]] {
+            let mut all = HeaderMap::new();
+            for (name, value) in pairs {
+                all.append(name, HeaderValue::from_static(value));
+            }
+            assert_eq!(session(&all), Some("s.1"), "{all:?}");
+        }
+        assert_eq!(session(&headers(&[(COOKIE, "x-schliff-session=s")])), None);
     }
 }

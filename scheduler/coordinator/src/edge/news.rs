@@ -12,14 +12,17 @@ use schliff_spec::id::{NodeName, Step};
 use schliff_wire::v1::news::Body;
 use schliff_wire::v1::{CheckpointView, Ended, EvalPoint, RankView, ReportRequest, StepPoint};
 
+use crate::journal::LINE_BYTES;
 use crate::refusal::Refusal;
 
 mod words;
 
-pub(crate) use words::Line;
+pub(crate) use words::{Line, plain};
 
-/// The longest line, as agents cut them.
-const LONGEST_LINE_BYTES: usize = 8 << 10;
+/// The longest word for what a rank does.
+const LONGEST_DOING_BYTES: usize = 64;
+/// The longest name of a node.
+pub(crate) const LONGEST_NODE_BYTES: usize = 253;
 /// News of one report.
 const MOST_NEWS: usize = 10_000;
 /// A clock that is ahead by more is not believed.
@@ -36,7 +39,7 @@ pub(crate) struct Known {
     pub(crate) is_newest: bool,
     /// The newest checkpoint of the job.
     pub(crate) committed: u64,
-    /// Steps done, as last told.
+    /// Steps done, as last told to this process; 0 where nothing was.
     pub(crate) step: u64,
     /// Steps in all, as told before; 0 where that is open.
     pub(crate) steps: u64,
@@ -57,10 +60,10 @@ pub(crate) struct Heard {
     pub(crate) checkpoints: Vec<CheckpointView>,
     /// Lines of ranks and remarks of the agent.
     pub(crate) lines: Vec<Line>,
-    /// Lines that the agent dropped.
-    pub(crate) dropped: u64,
     /// Signs of life.
     pub(crate) ranks: Vec<RankView>,
+    /// Where training stands by steps and starts; `None` where there were none.
+    pub(crate) step: Option<u64>,
     /// The last news that is in it, or was taken before.
     pub(crate) taken: u64,
 }
@@ -71,8 +74,7 @@ impl Heard {
         !(self.points.is_empty()
             && self.evals.is_empty()
             && self.checkpoints.is_empty()
-            && self.lines.is_empty()
-            && self.dropped == 0)
+            && self.lines.is_empty())
     }
 }
 
@@ -97,6 +99,7 @@ pub(crate) fn heard(
         known,
         now,
         generation: request.generation,
+        node: request.node,
         step: known.step,
         steps: known.steps,
         floor: known.committed,
@@ -107,9 +110,11 @@ pub(crate) fn heard(
         },
     };
     for (sequence, news) in (request.first_sequence..).zip(request.news) {
-        let Some(body) = news.body else { continue };
         reader.sequence = sequence;
-        reader.read(body, news.at_ms)?;
+        let is_new = reader.note();
+        // What a newer agent tells and nobody here knows is taken all the same.
+        let Some(body) = news.body else { continue };
+        reader.read(body, is_new, news.at_ms)?;
     }
     Ok(reader.finish())
 }
@@ -118,6 +123,7 @@ struct Reader<'a> {
     known: &'a Known,
     now: Timestamp,
     generation: u64,
+    node: u32,
     step: u64,
     steps: u64,
     /// Training never begins again below it.
@@ -127,11 +133,16 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, body: Body, at_ms: i64) -> Result<(), Refusal> {
+    /// Notes the news as taken; whether it was not before.
+    fn note(&mut self) -> bool {
         let is_new = self.sequence > self.known.taken;
         if is_new {
             self.heard.taken = self.sequence;
         }
+        is_new
+    }
+
+    fn read(&mut self, body: Body, is_new: bool, at_ms: i64) -> Result<(), Refusal> {
         if let Body::Beats(beats) = body {
             return self.beats(beats.ranks);
         }
@@ -149,9 +160,9 @@ impl Reader<'_> {
             Body::Eval(eval) => self.eval(eval, at_ms),
             Body::Committed(checkpoint) => self.committed(checkpoint, at_ms),
             Body::Lines(lines) => {
-                self.heard.dropped += lines.dropped;
+                let dropped = (lines.dropped > 0).then(|| self.dropped(lines.dropped));
                 let lines = lines.lines.into_iter().map(|line| (line.rank, line.text));
-                self.lines(lines.collect(), at_ms)
+                self.lines(dropped.into_iter().chain(lines).collect(), at_ms)
             }
             Body::Remark(remark) => {
                 let rank = remark.rank.unwrap_or(0);
@@ -182,6 +193,7 @@ impl Reader<'_> {
         // The newest checkpoint may be damaged, and training go on from an older one.
         self.floor = self.floor.min(resumed_from.unwrap_or(0));
         self.step = resumed_from.unwrap_or(0);
+        self.heard.step = Some(self.step);
         let resumed_from = resumed_from.map(Step);
         self.heard.news.push(input::News::Started { resumed_from });
     }
@@ -206,6 +218,7 @@ impl Reader<'_> {
         let figures = [point.loss, point.lr, point.tokens_per_s];
         finite(figures.into_iter().chain(point.grad_norm), "step", step)?;
         (self.step, self.steps) = (step, limit);
+        self.heard.step = Some(step);
         if self.known.is_newest {
             (point.at_ms, point.generation) = (at_ms, self.generation);
             self.heard.points.push(point);
@@ -261,6 +274,9 @@ impl Reader<'_> {
                 let node = self.node_of(rank.rank);
                 rank.node = node.map_or(String::new(), ToString::to_string);
             }
+            rank.node = plain(rank.node, LONGEST_NODE_BYTES);
+            rank.doing = plain(rank.doing, LONGEST_DOING_BYTES);
+            rank.step_ms = rank.step_ms.filter(|ms| ms.is_finite());
             if self.known.is_newest {
                 self.heard.ranks.push(rank);
             }
@@ -269,20 +285,29 @@ impl Reader<'_> {
     }
 
     fn node_of(&self, rank: u32) -> Option<&NodeName> {
+        let node = rank.checked_div(self.ranks_per_node()?)?;
+        self.known.nodes.get(node as usize)
+    }
+
+    fn ranks_per_node(&self) -> Option<u32> {
         let shape = self.known.shape?;
-        let ranks_per_node = (shape.ranks / shape.nodes.max(1)).max(1);
-        self.known.nodes.get((rank / ranks_per_node) as usize)
+        Some((shape.ranks / shape.nodes.max(1)).max(1))
+    }
+
+    /// A line of the node's first rank, since nobody knows whose lines they were.
+    fn dropped(&self, lines: u64) -> (u32, String) {
+        let rank = self.ranks_per_node().map_or(0, |ranks| ranks * self.node);
+        (rank, format!("agent: {lines} lines were dropped"))
     }
 
     fn lines(&mut self, lines: Vec<(u32, String)>, at_ms: i64) -> Result<(), Refusal> {
-        for (index, (rank, text)) in (0_u32..).zip(lines) {
+        for (rank, text) in lines {
             self.rank(rank)?;
             self.heard.lines.push(Line {
                 sequence: self.sequence,
-                index,
                 rank,
                 at_ms,
-                text: words::plain(text, LONGEST_LINE_BYTES),
+                text: plain(text, LINE_BYTES),
             });
         }
         Ok(())

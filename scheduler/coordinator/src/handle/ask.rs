@@ -3,16 +3,16 @@
 use schliff_backend::chain;
 use schliff_scheduler::check;
 use schliff_spec::id::{ClusterName, Generation, JobId, Step};
-use schliff_wire::PROTOCOL;
 use schliff_wire::v1::{
     CheckpointView, ClustersReply, EvalPoint, Explanation, HistoryReply, JobView, ListReply,
     ListRequest, LogChunk, LogLine, LogsRequest, NodesReply, NodesRequest, SeriesReply,
     SeriesRequest, ServerReply, StepPoint,
 };
+use schliff_wire::{MAX_MESSAGE_BYTES, PROTOCOL};
 
 use super::Handle;
 use crate::clock::wire_ms;
-use crate::journal::{Checkpoint, Eval, FoundLine, JournalError, LineQuery, Point};
+use crate::journal::{Checkpoint, Eval, FoundLine, JournalError, LINE_BYTES, LineQuery, Point};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::view::{cluster, entry, explanation, list};
 
@@ -21,6 +21,9 @@ const USUAL_POINTS: u32 = 1_000;
 const MOST_POINTS: u32 = 20_000;
 /// Lines of one answer: with the longest lines it stays below the limit of a message.
 pub(super) const MOST_LINES: u32 = 500;
+/// What a line takes in a message besides its text, at most.
+const FRAME_BYTES: usize = 64;
+const _: () = assert!(MOST_LINES as usize * (LINE_BYTES + FRAME_BYTES) < MAX_MESSAGE_BYTES);
 
 impl From<JournalError> for Refusal {
     fn from(error: JournalError) -> Self {
@@ -120,16 +123,12 @@ impl Handle {
 
     pub(super) async fn lines(&self, request: &LogsRequest) -> Result<(LogChunk, u64), Refusal> {
         let query = LineQuery {
-            after: request.after,
             from_end: request.tail > 0,
             limit: match request.tail {
                 0 => MOST_LINES,
                 tail => tail.min(MOST_LINES),
             },
-            rank: request.rank,
-            generation: request.generation.map(Generation),
-            contains: request.contains.clone(),
-            ..LineQuery::of(JobId(request.job))
+            ..query(request)
         };
         let log = self.shared.journal.lines(&query).await?;
         let is_full = log.lines.len() >= query.limit as usize && !query.from_end;
@@ -141,6 +140,16 @@ impl Handle {
         };
         let lines = log.lines.into_iter().map(log_line).collect();
         Ok((LogChunk { lines }, next))
+    }
+
+    /// More lines from the end than one answer has are told as all those after a position.
+    pub(super) async fn begin_at(&self, request: &mut LogsRequest) -> Result<(), Refusal> {
+        if request.tail > MOST_LINES {
+            let journal = &self.shared.journal;
+            request.after = journal.before_last(&query(request), request.tail).await?;
+            request.tail = 0;
+        }
+        Ok(())
     }
 
     /// A job's entries of the journal.
@@ -215,6 +224,16 @@ impl Handle {
             true => Ok(()),
             false => Err(Refusal::no_job(id)),
         }
+    }
+}
+
+fn query(request: &LogsRequest) -> LineQuery {
+    LineQuery {
+        after: request.after,
+        rank: request.rank,
+        generation: request.generation.map(Generation),
+        contains: request.contains.clone(),
+        ..LineQuery::of(JobId(request.job))
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use schliff_page::Change;
+use schliff_spec::id::JobId;
 use schliff_wire::v1::{JobView, LogChunk, LogsRequest, Phase};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -168,9 +169,15 @@ impl<T> Reader<T> {
     }
 
     async fn is_done(&self) -> Result<bool, Over> {
-        let view = self.handle.view(self.job).await;
-        let view = view.map_err(|refusal| self.over(refusal))?;
-        Ok(view.phase() == Phase::Done)
+        let is_done = self.handle.look(|look| {
+            let job = look.state.jobs.get(&JobId(self.job))?;
+            Some(job.outcome().is_some())
+        });
+        let is_done = is_done.await.and_then(|is_done| {
+            // A job that was there stays.
+            is_done.ok_or_else(|| Refusal::no_job(self.job))
+        });
+        is_done.map_err(|refusal| self.over(refusal))
     }
 }
 
@@ -195,6 +202,8 @@ impl Reader<JobView> {
 
 impl Reader<LogChunk> {
     async fn logs(&mut self, mut request: LogsRequest) -> Result<(), Over> {
+        let begun = self.handle.begin_at(&mut request).await;
+        begun.map_err(|refusal| self.over(refusal))?;
         loop {
             // Asked first: what comes in before the end is then surely among the lines.
             let is_last = !request.follow || self.is_done().await?;

@@ -13,12 +13,12 @@ use std::sync::PoisonError;
 
 use super::{Handle, Leading};
 use crate::clock::now;
-use crate::edge::news::{Heard, Known, heard};
+use crate::edge::news::{Heard, Known, LONGEST_NODE_BYTES, heard, plain};
 use crate::edge::submit::check_protocol;
 use crate::journal::{Batch, Checkpoint, Eval, Line, Point, Taken};
 use crate::owner::INBOX;
 use crate::refusal::Refusal;
-use crate::view::Look;
+use crate::view::{Look, told};
 
 /// Agents are asked to wait so long while much waits.
 const BUSY_PAUSE_MS: u32 = 500;
@@ -45,7 +45,7 @@ impl Handle {
             generation: Generation(request.generation),
         };
         let (node, bytes) = (request.node, request.encoded_len());
-        let name = request.node_name.chars().take(253).collect::<String>();
+        let name = plain(request.node_name.clone(), LONGEST_NODE_BYTES);
         let turn = leading.intake.turn(key, node, &self.shared.journal).await?;
         let known = self.look(|look| known(look, key, turn.taken)).await?;
         let known = known.ok_or_else(|| Refusal::no_job(key.job.0))?;
@@ -100,17 +100,17 @@ fn known(look: Look<'_>, key: SubmitKey, taken: u64) -> Option<Known> {
         .rfind(|it| it.generation == key.generation);
     let is_newest = key.generation == job.generation;
     let vitals = attempt.map(|it| &it.vitals).filter(|_| is_newest);
-    let recent = look.memory.of(key.job).and_then(|recent| recent.last);
+    let recent = look.memory.of(key.job);
+    let last = recent.and_then(|recent| recent.last);
     let told = vitals.and_then(|vitals| vitals.steps).map(|steps| steps.0);
-    let last = recent.filter(|last| last.generation == key.generation.0);
     let number = |step: Option<Step>| step.map_or(0, |step| step.0);
     Some(Known {
         shape: attempt.map(|it| it.shape),
         nodes: attempt.map_or(Vec::new(), |it| it.held_nodes().to_vec()),
         is_newest,
         committed: number(job.committed),
-        step: last.map_or(0, |last| last.step),
-        steps: told.or(recent.map(|last| last.steps)).unwrap_or(0),
+        step: recent.map_or(0, |recent| recent.told(key.generation)),
+        steps: told.or(last.map(|last| last.steps)).unwrap_or(0),
         taken,
     })
 }
@@ -135,14 +135,9 @@ fn directive(job: Option<&Job>, key: SubmitKey) -> (Directive, Option<v1::Reason
     let Some(stop) = &job.stop else {
         return (Directive::GoOn, None);
     };
-    let why = Reason::Stopping {
+    let reason = told(&Reason::Stopping {
         why: stop.why.clone(),
-    };
-    let reason = v1::Reason {
-        code: why.code().to_owned(),
-        text: why.to_string(),
-        hint: String::new(),
-    };
+    });
     match stop.is_now || matches!(stop.why, StopWhy::Failed { .. }) {
         true => (Directive::Abort, Some(reason)),
         false => (Directive::Stop, Some(reason)),

@@ -6,6 +6,7 @@ use schliff_wire::v1::{CancelRequest, JobView, RetryRequest, SubmitReply, Submit
 use tokio::sync::oneshot;
 
 use super::{Handle, Leading};
+use crate::access::hex;
 use crate::edge::shape::Cores;
 use crate::edge::submit::submission;
 use crate::owner::{Message, Taken};
@@ -135,5 +136,5 @@ fn cores(look: Look<'_>) -> Cores {
 fn random_id() -> Result<String, Refusal> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Refusal::defect(error.to_string()))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }

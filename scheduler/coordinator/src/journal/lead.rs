@@ -61,8 +61,20 @@ impl Lease {
         held_ms > u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// One of nobody, that was held for no time.
+    #[cfg(test)]
+    pub(crate) fn lapsed() -> Self {
+        Self {
+            holder: String::new(),
+            epoch: 0,
+            _lock: None,
+            since: Instant::now(),
+            held_ms: AtomicU64::new(0),
+        }
+    }
+
     /// It was renewed by a request that was sent at `asked`.
-    fn renewed(&self, asked: Instant) {
+    pub(crate) fn renewed(&self, asked: Instant) {
         let asked_ms = asked.saturating_duration_since(self.since).as_millis();
         let held_ms = u64::try_from(asked_ms)
             .unwrap_or(u64::MAX)

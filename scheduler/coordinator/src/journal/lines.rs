@@ -12,10 +12,10 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use super::record::Line;
 use super::rows::{Insert, Statement, of_jobs, signed, unsigned};
-use super::{Journal, JournalError};
+use super::{Dialect, Journal, JournalError};
 
-/// Bytes of a line that are kept.
-const LINE_BYTES: usize = 4 << 10;
+/// Bytes of a line that are kept; agents cut theirs so, too.
+pub(crate) const LINE_BYTES: usize = 8 << 10;
 /// Lines of one answer, at most.
 const MOST_LINES: u32 = 10_000;
 
@@ -107,23 +107,11 @@ impl Journal {
         let (newest, dropped) = heads.get(&query.job).copied().unwrap_or_default();
         let order = if query.from_end { "DESC" } else { "ASC" };
         let text = format!(
-            "SELECT position, generation, rank, at_ms, text FROM lines \
-             WHERE job = $1 AND position > $2 AND position <= $3 AND ($4 < 0 OR rank = $4) \
-             AND ($5 < 0 OR generation = $5) AND ($6 = '' OR {}(text, $6) > 0) \
+            "SELECT position, generation, rank, at_ms, text FROM lines {} \
              ORDER BY position {order} LIMIT $7",
-            self.dialect.position_of()
+            self.dialect.wanted()
         );
-        let rows = sqlx::query(AssertSqlSafe(text))
-            .bind(signed(query.job.0))
-            .bind(signed(query.after))
-            .bind(signed(newest))
-            .bind(query.rank.map_or(-1, i64::from))
-            .bind(
-                query
-                    .generation
-                    .map_or(-1, |generation| signed(generation.0)),
-            )
-            .bind(query.contains.replace('\0', "\u{fffd}"))
+        let rows = bound(sqlx::query(AssertSqlSafe(text)), query, newest)
             .bind(i64::from(query.limit.min(MOST_LINES)));
         let rows = rows.fetch_all(&mut *connection).await.map_err(&failed)?;
         let lines: Result<Vec<_>, _> = rows.iter().map(found).collect();
@@ -137,6 +125,50 @@ impl Journal {
             dropped,
         })
     }
+}
+
+impl Journal {
+    /// The position after which the last `count` lines of those come that a query finds.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn before_last(&self, query: &LineQuery, count: u32) -> Result<u64, JournalError> {
+        let failed = self.failed("look for the end of a log");
+        let text = format!(
+            "SELECT position FROM lines {} ORDER BY position DESC LIMIT 1 OFFSET $7",
+            self.dialect.wanted()
+        );
+        let found = bound(sqlx::query(AssertSqlSafe(text)), query, u64::MAX)
+            .bind(i64::from(count))
+            .fetch_optional(&self.reader);
+        match found.await.map_err(&failed)? {
+            Some(row) => row.try_get(0).map(unsigned).map_err(&failed),
+            None => Ok(query.after),
+        }
+    }
+}
+
+impl Dialect {
+    /// Which lines are wanted; [`bound`] says by what.
+    fn wanted(self) -> String {
+        format!(
+            "WHERE job = $1 AND position > $2 AND position <= $3 AND ($4 < 0 OR rank = $4) \
+             AND ($5 < 0 OR generation = $5) AND ($6 = '' OR {}(text, $6) > 0)",
+            self.position_of()
+        )
+    }
+}
+
+/// The first six values of a statement.
+fn bound(statement: Statement, query: &LineQuery, newest: u64) -> Statement {
+    let generation = query.generation;
+    statement
+        .bind(signed(query.job.0))
+        .bind(signed(query.after))
+        .bind(signed(newest))
+        .bind(query.rank.map_or(-1, i64::from))
+        .bind(generation.map_or(-1, |generation| signed(generation.0)))
+        .bind(query.contains.replace('\0', "\u{fffd}"))
 }
 
 fn found(row: &AnyRow) -> sqlx::Result<FoundLine> {

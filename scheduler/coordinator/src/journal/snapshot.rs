@@ -82,7 +82,10 @@ impl Journal {
                 "SELECT body FROM snapshot_parts WHERE seq = $1 AND part < $2 ORDER BY part";
             let read = sqlx::query_scalar(query).bind(seq).bind(parts);
             let pieces: Vec<String> = read.fetch_all(&self.reader).await.map_err(&failed)?;
-            match serde_json::from_str(&pieces.concat()) {
+            // As long as it takes, the lease must be renewed beside it.
+            let parse = tokio::task::spawn_blocking(move || serde_json::from_str(&pieces.concat()));
+            let parsed = parse.await;
+            match parsed.map_err(|_| failed(sqlx::Error::WorkerCrashed))? {
                 Ok(state) => {
                     return Ok(Some(Replayed {
                         state,

@@ -78,7 +78,8 @@ pub(crate) fn full(look: Look<'_>, job: &Job) -> JobView {
     }
 }
 
-fn cluster(job: &Job) -> String {
+/// Where a job runs, ran last, or is bound to; empty while that is open.
+pub(super) fn cluster(job: &Job) -> String {
     let last = job.attempts.last().map(|attempt| &attempt.cluster);
     let name = last.or(job.ask.cluster.as_ref());
     name.map_or(String::new(), ToString::to_string)

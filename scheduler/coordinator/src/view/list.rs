@@ -1,7 +1,6 @@
 //! Many jobs: which of them, and how many there are.
 
-use schliff_scheduler::ending::Outcome;
-use schliff_scheduler::job::{Job, Phase, Role};
+use schliff_scheduler::job::{Job, Role};
 use schliff_wire::v1::{self, ListReply, ListRequest, PhaseCount};
 
 use super::{Look, job};
@@ -40,19 +39,14 @@ pub(crate) fn list(look: Look<'_>, ask: &ListRequest) -> ListReply {
 fn is_wanted(job: &Job, ask: &ListRequest) -> bool {
     let phase = job::phase(&job.phase) as i32;
     let parent = parent(job);
-    let cluster = || {
-        let last = job.attempts.last().map(|attempt| &attempt.cluster);
-        last.or(job.ask.cluster.as_ref())
-            .is_some_and(|name| name.as_str() == ask.cluster)
-    };
-    let outcome = || job.outcome().is_some_and(|it| it.word() == ask.outcome);
+    let cluster = || job::cluster(job) == ask.cluster;
     (ask.phases.is_empty() || ask.phases.contains(&phase))
         && (ask.name_contains.is_empty() || job.ask.name.contains(&ask.name_contains))
         && (ask.owner.is_empty() || job.owner == ask.owner)
         && (ask.parent == 0 || parent == Some(ask.parent))
         && (!ask.top || parent.is_none())
         && (ask.cluster.is_empty() || cluster())
-        && (ask.outcome.is_empty() || outcome())
+        && (ask.outcome.is_empty() || has_ended(job, &ask.outcome))
 }
 
 fn parent(job: &Job) -> Option<u64> {
@@ -82,15 +76,12 @@ fn counts(look: Look<'_>, is_top: bool) -> (Vec<PhaseCount>, u64) {
         if let Some(count) = counts.iter_mut().find(|count| count.phase == phase) {
             count.jobs += 1;
         }
-        failed += u64::from(is_failed(job));
+        failed += u64::from(has_ended(job, "failed"));
     }
     (counts.into(), failed)
 }
 
-fn is_failed(job: &Job) -> bool {
-    let outcome = match &job.phase {
-        Phase::Done { outcome, .. } => Some(outcome),
-        _ => None,
-    };
-    outcome.map(Outcome::word) == Some("failed")
+/// It has ended with this outcome.
+fn has_ended(job: &Job, word: &str) -> bool {
+    job.outcome().is_some_and(|outcome| outcome.word() == word)
 }

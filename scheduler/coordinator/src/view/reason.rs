@@ -24,7 +24,8 @@ pub(crate) fn explanation(look: Look<'_>, id: JobId) -> Option<v1::Explanation> 
     })
 }
 
-pub(super) fn told(reason: &Reason) -> v1::Reason {
+/// A reason in words, with what can be done about it.
+pub(crate) fn told(reason: &Reason) -> v1::Reason {
     v1::Reason {
         code: reason.code().to_owned(),
         text: reason.to_string(),

@@ -9,13 +9,12 @@ use schliff_page::login as login_page;
 use serde::Deserialize;
 
 use super::{COOKIE, Web};
+use crate::access::SESSION_MS;
 use crate::caller::Person;
 use crate::clock::now;
 
 const POLICY: &str =
     "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-/// For a browser to keep the session.
-const AGE_S: u32 = 30 * 24 * 3_600;
 
 pub(super) fn routes(web: Web) -> Router {
     Router::new().route("/login", get(show).post(post).with_state(web))
@@ -53,8 +52,9 @@ async fn enter(web: &Web, token: &str) -> Response {
         true => "; Secure",
         false => "",
     };
+    let age_s = SESSION_MS / 1_000;
     let cookie =
-        format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={AGE_S}{secure}");
+        format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}");
     // A page of its own instead of a redirect: the cookie is of this site only, and a browser that came
     // from another one would not send it with the redirect.
     let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Schliff</title>\

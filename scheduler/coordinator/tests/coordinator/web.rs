@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use crate::stage::{Stage, close, soon};
 
 /// One HTTP/1 request: the status and the whole answer.
-async fn ask(handle: &Handle, line: &str, headers: &str) -> (u16, String) {
+pub(crate) async fn ask(handle: &Handle, line: &str, headers: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(handle.address())
         .await
         .expect("connected");

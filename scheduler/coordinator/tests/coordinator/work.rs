@@ -32,7 +32,11 @@ fn ended(exit_code: i32) -> Body {
 }
 
 fn started() -> Body {
-    Body::Started(Started { resumed_from: None })
+    started_from(None)
+}
+
+fn started_from(resumed_from: Option<u64>) -> Body {
+    Body::Started(Started { resumed_from })
 }
 
 fn committed(step: u64) -> Body {
@@ -44,8 +48,14 @@ fn committed(step: u64) -> Body {
 }
 
 async fn logged(jobs: &mut Jobs, job: u64) -> Vec<String> {
+    last_logged(jobs, job, 0).await
+}
+
+/// The last lines, or all where `tail` is 0.
+async fn last_logged(jobs: &mut Jobs, job: u64, tail: u32) -> Vec<String> {
     let request = LogsRequest {
         job,
+        tail,
         ..LogsRequest::default()
     };
     let mut stream = jobs.logs(request).await.expect("lines").into_inner();
@@ -168,6 +178,37 @@ async fn a_restart_in_the_middle_loses_and_repeats_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn training_that_went_on_from_an_older_checkpoint_is_believed_after_a_restart_too() {
+    let stage = Stage::new();
+    let handle = stage.lead().await;
+    let mut jobs = stage.jobs(&handle).await;
+    let job = submit(&mut jobs, "r1").await;
+    let one = key(job, 1);
+    let mut agents = stage.agent(&handle, one).await;
+    let mut taken = 0;
+    // The newest checkpoint turns out to be damaged, and each is told in a report of its own.
+    for news in [
+        vec![joined(), started(), step(3), committed(3)],
+        vec![step(6), committed(6), step(8)],
+        vec![started_from(Some(3))],
+        vec![step(4)],
+    ] {
+        let count = news.len() as u64;
+        let told = tell(&mut agents, report(one, taken + 1, news)).await;
+        taken += count;
+        assert_eq!(told.expect("taken").taken, taken);
+    }
+    drop((agents, jobs));
+    close(handle).await;
+    let handle = stage.lead().await;
+    let mut agents = stage.agent(&handle, one).await;
+    let told = tell(&mut agents, report(one, taken + 1, vec![step(5)])).await;
+    assert_eq!(told.expect("taken").taken, taken + 1);
+    drop(agents);
+    close(handle).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_job_stops_and_can_be_gone_on_with() {
     let stage = Stage::new();
     let handle = stage.lead().await;
@@ -210,6 +251,25 @@ async fn a_cancelled_job_stops_and_can_be_gone_on_with() {
         .into_inner();
     assert_eq!((newer.id, newer.retry_of), (job + 1, job));
     assert_eq!(get(&mut jobs, job).await.retried_as, newer.id);
+    close(handle).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_of_the_last_lines_are_told_as_are_asked_for() {
+    let stage = Stage::new();
+    let handle = stage.lead().await;
+    let mut jobs = stage.jobs(&handle).await;
+    let job = submit(&mut jobs, "r1").await;
+    let one = key(job, 1);
+    let mut agents = stage.agent(&handle, one).await;
+    let all: Vec<_> = (0..1_500).map(|number| number.to_string()).collect();
+    let told: Vec<_> = all.iter().map(String::as_str).collect();
+    let first = report(one, 1, vec![joined(), lines(&told)]);
+    tell(&mut agents, first).await.expect("taken");
+    for tail in [1, 500, 501, 1_499, 1_500, 9_999] {
+        let wanted = &all[all.len().saturating_sub(tail as usize)..];
+        assert_eq!(last_logged(&mut jobs, job, tail).await, wanted, "{tail}");
+    }
     close(handle).await;
 }
 

@@ -189,6 +189,24 @@ async fn lines_are_found(url: JournalUrl) {
         assert_eq!(positions, wanted, "{query:?}");
         assert_eq!((log.newest, log.dropped), (7, 0));
     }
+    let of_rank = LineQuery {
+        rank: Some(0),
+        ..LineQuery::of(JobId(1))
+    };
+    let after = LineQuery {
+        after: 5,
+        ..LineQuery::of(JobId(1))
+    };
+    for (query, count, wanted) in [
+        (&LineQuery::of(JobId(1)), 3, 4),
+        (&LineQuery::of(JobId(1)), 7, 0),
+        (&of_rank, 2, 4),
+        (&after, 1, 6),
+        (&after, 9, 5),
+    ] {
+        let before = journal.before_last(query, count).await.unwrap();
+        assert_eq!(before, wanted, "{count} of {query:?}");
+    }
 }
 
 async fn the_oldest_lines_of_a_long_log_are_dropped(url: JournalUrl) {

@@ -74,8 +74,12 @@ fn what_was_taken_is_passed_over() {
     assert_eq!(heard.taken, 8);
     assert_eq!(heard.points.len(), 1);
     assert_eq!((heard.points[0].step, heard.points[0].generation), (13, 3));
-    assert_eq!((heard.lines.len(), heard.dropped), (1, 2));
-    assert_eq!((heard.lines[0].sequence, heard.lines[0].index), (7, 0));
+    let lines = heard.lines.iter();
+    let lines: Vec<_> = lines
+        .map(|line| (line.sequence, line.rank, &*line.text))
+        .collect();
+    let dropped = (7, 2, "agent: 2 lines were dropped");
+    assert_eq!(lines, [dropped, (7, 3, "hello")]);
     assert_eq!(heard.ranks.len(), 1);
     let alive = input::News::Alive {
         step: Some(Step(13)),
@@ -85,10 +89,39 @@ fn what_was_taken_is_passed_over() {
 }
 
 #[test]
+fn what_nobody_here_knows_is_taken_too() {
+    let mut newer = request(6, vec![step(13)]);
+    newer.news.push(News::default());
+    let heard = heard(newer, &known(), NOW).unwrap();
+    assert_eq!((heard.points.len(), heard.taken), (1, 7));
+}
+
+#[test]
 fn beats_are_heard_and_not_kept() {
     let heard = heard(request(6, vec![beat(2, 13)]), &known(), NOW).unwrap();
     assert_eq!((heard.taken, heard.has_records()), (6, false));
     assert_eq!(heard.ranks[0].node, "n2");
+}
+
+#[test]
+fn what_a_rank_says_of_itself_is_plain_and_short() {
+    let rank = RankView {
+        doing: format!("\u{1b}[2J{}", "x".repeat(1_000)),
+        node: format!("a\u{1b}]0;\n{}", "b".repeat(1_000)),
+        step_ms: Some(f64::NAN),
+        ..RankView::default()
+    };
+    let beats = Body::Beats(Beats { ranks: vec![rank] });
+    let heard = heard(request(6, vec![beats]), &known(), NOW).unwrap();
+    let RankView {
+        doing,
+        node,
+        step_ms,
+        ..
+    } = &heard.ranks[0];
+    assert_eq!(*doing, format!("[2J{}…", "x".repeat(58)));
+    assert_eq!(*node, format!("a]0;{}…", "b".repeat(246)));
+    assert_eq!(*step_ms, None);
 }
 
 #[test]
@@ -143,6 +176,14 @@ fn what_cannot_be_is_refused_with_a_reason() {
 }
 
 #[test]
+fn a_line_that_is_cut_says_so_and_is_kept_as_it_is() {
+    let line = line(3, &"x".repeat(LINE_BYTES + 1));
+    let heard = heard(request(6, vec![line]), &known(), NOW).unwrap();
+    let text = &heard.lines[1].text;
+    assert_eq!((text.len(), text.ends_with("x…")), (LINE_BYTES, true));
+}
+
+#[test]
 fn an_older_attempt_is_heard_for_its_lines() {
     let old = Known {
         is_newest: false,
@@ -151,7 +192,7 @@ fn an_older_attempt_is_heard_for_its_lines() {
     let bodies = vec![step(13), line(0, "late"), beat(0, 13)];
     let heard = heard(request(6, bodies), &old, NOW).unwrap();
     assert_eq!((heard.points.len(), heard.ranks.len()), (0, 0));
-    assert_eq!((heard.lines.len(), heard.taken), (1, 8));
+    assert_eq!((heard.lines.len(), heard.taken), (2, 8));
 }
 
 #[test]

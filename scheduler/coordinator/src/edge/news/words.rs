@@ -7,8 +7,6 @@ use schliff_wire::v1::Ended;
 pub(crate) struct Line {
     /// Sequence of the news that it came in.
     pub(crate) sequence: u64,
-    /// Its place in that.
-    pub(crate) index: u32,
     /// Whose.
     pub(crate) rank: u32,
     /// When, in milliseconds since 1970.
@@ -17,14 +15,15 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
-/// Without what would steer a terminal, and no longer than `most_bytes`.
-pub(super) fn plain(text: String, most_bytes: usize) -> String {
+/// Without what would steer a terminal, and no longer than `most_bytes`; what was cut ends with `…`.
+pub(crate) fn plain(text: String, most_bytes: usize) -> String {
     let is_odd = |c: char| c.is_control() && c != '\t';
     let mut text = match text.contains(is_odd) {
         true => text.replace(is_odd, ""),
         false => text,
     };
     if text.len() > most_bytes {
+        let most_bytes = most_bytes.saturating_sub('…'.len_utf8());
         text.truncate(text.floor_char_boundary(most_bytes));
         text.push('…');
     }
@@ -65,7 +64,8 @@ mod tests {
     #[test]
     fn lines_cannot_steer_a_terminal_and_are_cut_between_characters() {
         assert_eq!(plain("\u{1b}[31mred\tä\r".into(), 99), "[31mred\tä");
-        assert_eq!(plain("ääää".into(), 5), "ää…");
+        assert_eq!(plain("ääää".into(), 7), "ää…");
+        assert_eq!(plain("ääää".into(), 8), "ääää");
     }
 
     #[test]
