@@ -3,6 +3,8 @@
 //! Rules: as strict as the job file, in the same notations, with every problem reported at once.
 //! Absent on purpose: looking at the cluster. What is not said here is found out by whoever uses it.
 
+mod slurm;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,11 @@ use crate::report::Report;
 use crate::schema::CLUSTER;
 use crate::settings::{Settings, settle};
 use crate::source;
+
+pub use slurm::{
+    BatchWish, Chain, Container, ContainerRuntime, GpuForm, Launching, Reports, Slurm, SlurmAsk,
+    Transport,
+};
 
 /// A place where jobs run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,11 +51,13 @@ impl ClusterProfile {
 }
 
 /// What starts jobs on a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Backend {
     /// Processes of this machine.
     Local(Local),
+    /// Slurm.
+    Slurm(Box<Slurm>),
 }
 
 /// What of this machine is used.

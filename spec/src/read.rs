@@ -5,6 +5,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::cluster::BatchWish;
 use crate::form::{Placed, Value};
 use crate::job::{
     Adapter, BaseModel, Checkpoint, CheckpointEvery, Data, DataFormat, Evaluation, Governance, Job,
@@ -266,7 +267,18 @@ impl Reader<'_> {
             retries: u32::try_from(self.whole_u64("scheduling.retries")?).ok()?,
             budget_gpu_hours: self.number("scheduling.budget_gpu_hours"),
             budget_core_hours: self.number("scheduling.budget_core_hours"),
+            wish: self.wish(),
         })
+    }
+
+    fn wish(&self) -> BatchWish {
+        BatchWish {
+            account: self.text("scheduling.account"),
+            partition: self.text("scheduling.partition"),
+            qos: self.text("scheduling.qos"),
+            reservation: self.text("scheduling.reservation"),
+            constraint: self.text("scheduling.constraint"),
+        }
     }
 
     fn checkpoint(&mut self) -> Option<Checkpoint> {

@@ -206,6 +206,17 @@ impl Keys {
         self.put_if_some("scheduling.budget_gpu_hours", gpu_hours);
         let core_hours = scheduling.budget_core_hours.map(number);
         self.put_if_some("scheduling.budget_core_hours", core_hours);
+        let wish = &scheduling.wish;
+        let words = [
+            ("scheduling.account", &wish.account),
+            ("scheduling.partition", &wish.partition),
+            ("scheduling.qos", &wish.qos),
+            ("scheduling.reservation", &wish.reservation),
+            ("scheduling.constraint", &wish.constraint),
+        ];
+        for (key, word) in words {
+            self.put_if_some(key, word.as_deref().map(text));
+        }
     }
 
     fn sweep(&mut self, sweep: &Sweep) {

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "schliff-coordinator",
             "schliff-registry",
             "schliff-scheduler",
+            "schliff-slurm",
             "schliff-spec",
             "schliff-wire",
         ],
@@ -39,7 +40,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         "schliff-sim",
         &["schliff-backend", "schliff-scheduler", "schliff-spec"],
     ),
-    ("schliff-backend", &["schliff-scheduler", "schliff-spec"]),
+    (
+        "schliff-backend",
+        &["schliff-scheduler", "schliff-slurm", "schliff-spec"],
+    ),
+    ("schliff-slurm", &[]),
     ("schliff-scheduler", &["schliff-spec"]),
     ("schliff-wire", &[]),
     (

@@ -1,6 +1,7 @@
 //! What an allocation starts on each of its nodes.
 
 use schliff_scheduler::shape::Shape;
+use schliff_spec::cluster::BatchWish;
 use schliff_spec::id::{NodeName, SubmitKey};
 
 /// One allocation: how much it takes, and what is started there.
@@ -18,6 +19,11 @@ pub struct Launch {
     pub avoid: Vec<NodeName>,
     /// Wall time.
     pub time_limit_ms: Option<u64>,
+    /// Wall time that the whole job still needs, over this allocation and what follows it; unknown
+    /// where absent. A batch system that chains by itself makes so many links of it.
+    pub work_ms: Option<u64>,
+    /// What the job says to the batch system.
+    pub wish: BatchWish,
     /// Arguments of `schliff`, started once a node. `{dir}` in an argument stands for the folder with
     /// the files, `{node}` for the node's number.
     pub args: Vec<String>,

@@ -41,6 +41,8 @@ pub(crate) fn launch(order: &Order, contact: &Contact) -> Launch {
         placement: order.placement.clone(),
         avoid: order.avoid.clone(),
         time_limit_ms: order.time_limit_ms,
+        work_ms: order.work_ms,
+        wish: ask.wish.clone(),
         args: args(order, contact),
         env: Vec::new(),
         files,
@@ -104,6 +106,7 @@ mod tests {
             priority: 50,
             retries: 3,
             budget: Budget::default(),
+            wish: schliff_spec::cluster::BatchWish::default(),
             out: "/s/runs/desk-42".into(),
             document: "name = \"desk\"\n".into(),
         };
@@ -117,6 +120,7 @@ mod tests {
             placement: Vec::new(),
             avoid: Vec::new(),
             time_limit_ms: Some(90_500),
+            work_ms: Some(90_500),
             resume_from: None,
             ask: Arc::new(ask),
         }

@@ -84,6 +84,8 @@ pub struct Order {
     pub avoid: Vec<NodeName>,
     /// Wall time.
     pub time_limit_ms: Option<u64>,
+    /// Wall time that the job still needs, over this attempt and what follows it.
+    pub work_ms: Option<u64>,
     /// The newest committed checkpoint; training may go on from a newer one.
     pub resume_from: Option<Step>,
     /// What the job asks for.

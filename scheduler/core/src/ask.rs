@@ -1,5 +1,6 @@
 //! What a job asks of the scheduler: the part of a job file that the brain decides by.
 
+use schliff_spec::cluster::BatchWish;
 use schliff_spec::id::{ClusterName, JobId, Step};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct Ask {
     pub retries: u32,
     /// The most that it may use.
     pub budget: Budget,
+    /// What it says to the batch system. Journals of before it had this lack it.
+    #[serde(default)]
+    pub wish: BatchWish,
     /// Folder of the result.
     pub out: String,
     /// The resolved job file, as TOML.

@@ -79,6 +79,7 @@ fn order(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Order {
         placement: attempt.placement.clone(),
         avoid: avoid.into_iter().cloned().collect(),
         time_limit_ms: attempt.time_limit_ms,
+        work_ms: job.left_ms(now),
         resume_from: attempt.resume_from,
         ask: Arc::clone(&job.ask),
     }

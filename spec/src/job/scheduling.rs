@@ -1,5 +1,6 @@
 //! What a coordinator does with a job beyond running it; nothing here changes the adapter.
 
+use crate::cluster::BatchWish;
 use serde::{Deserialize, Serialize};
 
 /// Where and when the job runs, and what it may use up.
@@ -15,6 +16,9 @@ pub struct Scheduling {
     pub budget_gpu_hours: Option<f64>,
     /// Core-hours that all its attempts together may use.
     pub budget_core_hours: Option<f64>,
+    /// What is said to the batch system; it wins over the cluster profile.
+    #[serde(default)]
+    pub wish: BatchWish,
 }
 
 impl Default for Scheduling {
@@ -25,6 +29,7 @@ impl Default for Scheduling {
             retries: 3,
             budget_gpu_hours: None,
             budget_core_hours: None,
+            wish: BatchWish::default(),
         }
     }
 }

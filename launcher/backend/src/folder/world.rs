@@ -186,6 +186,8 @@ fn pretended(key: SubmitKey, nodes: u32) -> Launch {
         placement: Vec::new(),
         avoid: Vec::new(),
         time_limit_ms: None,
+        work_ms: None,
+        wish: schliff_spec::cluster::BatchWish::default(),
         args: Vec::new(),
         env: Vec::new(),
         files: Vec::new(),

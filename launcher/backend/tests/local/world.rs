@@ -183,6 +183,8 @@ impl World for LocalWorld {
             placement: Vec::new(),
             avoid: Vec::new(),
             time_limit_ms: None,
+            work_ms: None,
+            wish: schliff_spec::cluster::BatchWish::default(),
             args: ["-c", AGENT, "sh", &world, &key.to_string()]
                 .map(str::to_owned)
                 .to_vec(),

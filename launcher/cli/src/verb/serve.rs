@@ -120,7 +120,11 @@ fn site(profile: &ClusterProfile, state: &Path) -> Result<Site, CliError> {
         let text = format!("cannot use the cluster {}", profile.name);
         CliError::usage(text).caused_by(schliff_backend::chain(error))
     };
-    let Backend::Local(local) = &profile.backend;
+    let Backend::Local(local) = &profile.backend else {
+        return Err(CliError::usage(format!(
+            "cannot use the cluster {name}: Slurm is not there yet"
+        )));
+    };
     let program = std::env::current_exe().map_err(|error| cannot(&error))?;
     let count = |slots: Option<usize>| slots.and_then(|slots| u32::try_from(slots).ok());
     let options = LocalOptions {

@@ -41,6 +41,7 @@ pub(crate) fn ask(job: &Job, out: String, cores: &Cores) -> Result<Ask, Refusal>
         priority: scheduling.priority,
         retries: scheduling.retries,
         budget,
+        wish: scheduling.wish.clone(),
         out,
         document: resolved_toml(job),
     })

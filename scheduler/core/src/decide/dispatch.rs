@@ -249,10 +249,9 @@ impl<'a> Site<'a> {
 
 fn plan(draft: &Draft<'_>, job: &Job, (cluster, shape, placement): Choice) -> What {
     // No link is shorter than is worth its start, unless the cluster's cap is.
-    let left = job.ask.time_ms.map(|time_ms| {
-        let left_ms = time_ms.saturating_sub(job.ran_ms(draft.now));
-        left_ms.max(SHORTEST_LINK_MS)
-    });
+    let left = job
+        .left_ms(draft.now)
+        .map(|left_ms| left_ms.max(SHORTEST_LINK_MS));
     let terms = draft.state.clusters.get(&cluster).map(|known| known.terms);
     let cap = terms.and_then(|terms| terms.max_time_ms);
     What::Planned {

@@ -138,6 +138,12 @@ impl Job {
         };
         self.attempts.iter().map(span).sum()
     }
+
+    /// Wall time that it still needs, where its file says how much that is in all.
+    pub(crate) fn left_ms(&self, now: crate::time::Timestamp) -> Option<u64> {
+        let needs_ms = self.ask.time_ms?;
+        Some(needs_ms.saturating_sub(self.ran_ms(now)))
+    }
 }
 
 /// Nodes that an ending is blamed on.

@@ -335,6 +335,8 @@ fn launch(order: &Order) -> Launch {
         placement: order.placement.clone(),
         avoid: order.avoid.clone(),
         time_limit_ms: order.time_limit_ms,
+        work_ms: order.work_ms,
+        wish: order.ask.wish.clone(),
         args: vec!["agent".into()],
         env: Vec::new(),
         files: vec![LaunchFile {

@@ -46,6 +46,8 @@ impl Conforming {
             placement: on.filter(|_| is_ours).take(nodes as usize).collect(),
             avoid: Vec::new(),
             time_limit_ms: None,
+            work_ms: None,
+            wish: schliff_spec::cluster::BatchWish::default(),
             args: Vec::new(),
             env: Vec::new(),
             files: Vec::new(),

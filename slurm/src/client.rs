@@ -1,0 +1,137 @@
+//! What Schliff, or anybody, asks of Slurm, by whatever way it is reached.
+
+use async_trait::async_trait;
+
+use crate::batch::Batch;
+use crate::job::{Job, JobId};
+use crate::node::{Node, Partition};
+use crate::time::UnixSeconds;
+
+/// Why a call failed, by what the caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum SlurmError {
+    /// It certainly had no effect; it may work later: Slurm is down, or cannot be reached.
+    #[error("cannot {doing}: {why}")]
+    Unavailable {
+        /// The failed operation and its object.
+        doing: String,
+        /// Why.
+        why: String,
+    },
+    /// Slurm will not do it as it was asked.
+    #[error("Slurm refuses to {doing}: {why}")]
+    Refused {
+        /// The failed operation and its object.
+        doing: String,
+        /// Why, in Slurm's words.
+        why: String,
+    },
+    /// It may have had its effect.
+    #[error("cannot tell whether it was possible to {doing}: {why}")]
+    Lost {
+        /// The failed operation and its object.
+        doing: String,
+        /// Why.
+        why: String,
+    },
+    /// The answer is not understood.
+    #[error("cannot understand what Slurm answers to {doing}: {why}")]
+    NotUnderstood {
+        /// The operation and its object.
+        doing: String,
+        /// What is not as expected, with the line.
+        why: String,
+    },
+    /// It does not let us in: a token has expired, a key is not known.
+    #[error("not allowed to {doing}: {why}")]
+    Unauthorized {
+        /// The failed operation and its object.
+        doing: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What `--test-only` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// When it would start.
+    pub start_at: Option<UnixSeconds>,
+    /// Slurm's own words.
+    pub words: String,
+}
+
+/// How jobs are ended or told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancel {
+    /// End it: TERM, then KILL.
+    End,
+    /// Send a signal to the batch shell only, such as `USR1`.
+    SignalBatch(&'static str),
+}
+
+/// A Slurm cluster, however it is reached.
+#[async_trait]
+pub trait Slurm: Send + Sync {
+    /// Submits a job.
+    ///
+    /// # Errors
+    /// See [`SlurmError`]. A warning is an error, and the job is cancelled again.
+    async fn submit(&self, batch: &Batch) -> Result<JobId, SlurmError>;
+
+    /// Asks whether it would be taken, and when it would start.
+    ///
+    /// # Errors
+    /// [`SlurmError::Refused`] says why not.
+    async fn test(&self, batch: &Batch) -> Result<Trial, SlurmError>;
+
+    /// All jobs of the user whose name begins so, that Slurm's controller remembers, in one call.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn queue(&self, name_prefix: &str) -> Result<Vec<Job>, SlurmError>;
+
+    /// The same from the accounting database, every run of each, since then; `None` where there is
+    /// no such database.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn history(
+        &self,
+        name_prefix: &str,
+        since: UnixSeconds,
+    ) -> Result<Option<Vec<Job>>, SlurmError>;
+
+    /// All nodes.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn nodes(&self) -> Result<Vec<Node>, SlurmError>;
+
+    /// All partitions.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn partitions(&self) -> Result<Vec<Partition>, SlurmError>;
+
+    /// Ends jobs, or signals them. Jobs that have ended or that nobody knows are fine.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn cancel(&self, jobs: &[JobId], how: Cancel) -> Result<(), SlurmError>;
+
+    /// Lets a job start now that waits for its begin time, as after a requeue.
+    ///
+    /// # Errors
+    /// [`SlurmError::Refused`] where users may not do that.
+    async fn start_now(&self, job: JobId) -> Result<(), SlurmError>;
+
+    /// Version, such as `22.05.8`.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn version(&self) -> Result<String, SlurmError>;
+
+    /// Remote procedure calls to Slurm's controller that were caused so far, and failed ones.
+    fn calls(&self) -> (u64, u64);
+}
