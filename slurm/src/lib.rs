@@ -14,6 +14,7 @@ pub mod client;
 pub mod gres;
 pub mod hostlist;
 pub mod job;
+pub mod json;
 pub mod node;
 pub mod parse;
 pub mod record;
