@@ -17,6 +17,7 @@ pub mod job;
 pub mod json;
 pub mod node;
 pub mod parse;
+pub mod reason;
 pub mod record;
 pub mod sacct;
 pub mod sbatch;
