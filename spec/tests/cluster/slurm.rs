@@ -79,7 +79,10 @@ fn slurm(text: &str) -> Slurm {
 }
 
 fn problems(text: &str) -> String {
-    load_text(text, "site.toml").unwrap_err().to_string()
+    match load_text(text, "site.toml") {
+        Err(problems) => problems.to_string(),
+        Ok(profile) => panic!("{profile:?} is read"),
+    }
 }
 
 /// [`LEAST`] with a line more in `[slurm]`, or sections after it.
