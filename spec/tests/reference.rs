@@ -13,12 +13,13 @@ fn holds(name: &str, reference: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../docs")
         .join(name);
-    let document = fs::read_to_string(&path).unwrap();
-    let (before, rest) = document.split_once(START).unwrap();
-    let (keys, after) = rest.split_once(END).unwrap();
+    let document = fs::read_to_string(&path).expect("it can be read");
+    let (before, rest) = document.split_once(START).expect("the mark of the start");
+    let (keys, after) = rest.split_once(END).expect("the mark of the end");
     let reference = format!("\n{reference}\n");
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, [before, START, &reference, END, after].concat()).unwrap();
+        fs::write(&path, [before, START, &reference, END, after].concat())
+            .expect("it can be written");
         return;
     }
     assert!(
