@@ -12,6 +12,7 @@ pub mod channel;
 pub mod client;
 pub mod job;
 pub mod node;
+pub mod quote;
 pub mod state;
 pub mod time;
 
