@@ -14,6 +14,7 @@ pub mod gres;
 pub mod job;
 pub mod node;
 pub mod parse;
+pub mod quote;
 pub mod record;
 pub mod sbatch;
 pub mod sinfo;
