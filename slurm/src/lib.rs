@@ -8,12 +8,20 @@
 //! any idea of what a job does.
 
 pub mod batch;
+pub mod calls;
 pub mod channel;
 pub mod client;
+pub mod gres;
 pub mod job;
 pub mod node;
+pub mod parse;
 pub mod quote;
+pub mod record;
+pub mod sbatch;
+pub mod sinfo;
+pub mod squeue;
 pub mod state;
 pub mod time;
 
 pub use client::{Slurm, SlurmError};
+pub use parse::ParseError;
