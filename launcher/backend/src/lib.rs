@@ -16,6 +16,7 @@ mod launch;
 pub mod conformance;
 pub mod folder;
 pub mod local;
+pub mod slurm;
 
 pub use backend::Backend;
 pub use calls::Calls;
