@@ -20,7 +20,14 @@ async fn commands_on_this_machine() {
     let Some(cluster) = Cluster::find("commands_on_this_machine") else {
         return;
     };
-    conformance::all(&cluster, &CommandSlurm::new(here())).await;
+    let slurm = CommandSlurm::new(here());
+    conformance::all(&cluster, &slurm).await;
+    let known = slurm.associations().await.expect("accounts");
+    let known = known.expect("this cluster has accounting");
+    assert!(
+        known.iter().any(|known| known.account == "dev"),
+        "{known:?}"
+    );
 }
 
 #[tokio::test]
