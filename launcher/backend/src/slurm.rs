@@ -4,3 +4,4 @@
 //! and the launch. Absent on purpose: how Slurm is spoken to, which `schliff-slurm` knows.
 
 pub mod batch;
+pub mod check;
