@@ -37,7 +37,9 @@ fn is_harmless(text: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_-+.,:/@%".contains(&b);
     // `a=b` where a command may stand is an assignment, `--a=b` is not.
     let is_option = text.starts_with('-');
-    let plain = text.bytes().all(|b| is_plain(b) || (is_option && b == b'='));
+    let plain = text
+        .bytes()
+        .all(|b| is_plain(b) || (is_option && b == b'='));
     !text.is_empty() && plain && !RESERVED.contains(&text)
 }
 
