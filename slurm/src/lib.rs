@@ -10,10 +10,17 @@
 pub mod batch;
 pub mod channel;
 pub mod client;
+pub mod gres;
 pub mod job;
 pub mod node;
+pub mod parse;
 pub mod quote;
+pub mod record;
+pub mod sbatch;
+pub mod sinfo;
+pub mod squeue;
 pub mod state;
 pub mod time;
 
 pub use client::{Slurm, SlurmError};
+pub use parse::ParseError;
