@@ -55,18 +55,19 @@ pub(crate) fn ours<'a>(
         let Ok(key) = job.name.parse::<SubmitKey>() else {
             continue;
         };
-        let mut words = job.comment.split(' ');
-        let is_ours = match (words.next(), words.next()) {
-            (Some(COMMENT), Some(word)) => word == instance,
-            // Not every source tells of comments.
-            (Some(""), None) => glances.contains_key(&key),
-            _ => false,
-        };
-        if is_ours {
+        // Not every source tells of comments.
+        let is_untold = job.comment.is_empty() && glances.contains_key(&key);
+        if is_untold || is_ours(job, instance) {
             ours.entry(key).or_default().push(job);
         }
     }
     ours
+}
+
+/// Whether a job's comment says that it is this coordinator's.
+pub(crate) fn is_ours(job: &Job, instance: &str) -> bool {
+    let mut words = job.comment.split(' ');
+    (words.next(), words.next()) == (Some(COMMENT), Some(instance))
 }
 
 /// What a job of Slurm's does, as far as it matters here.
@@ -79,13 +80,20 @@ pub(crate) enum Life {
 
 /// Whether a job waits, runs or is over.
 pub(crate) fn life(job: &Job, now: UnixSeconds) -> Life {
-    let is_completing = job.state.flags.contains(&StateFlag::Completing);
     match job.state.base {
         BaseState::Pending => Life::Waits,
+        _ if is_completing(job) => match since(job.end_at, now) < COMPLETING_S {
+            true => Life::Runs,
+            false => Life::Over,
+        },
         BaseState::Running | BaseState::Suspended => Life::Runs,
-        _ if is_completing && since(job.end_at, now) < COMPLETING_S => Life::Runs,
         _ => Life::Over,
     }
+}
+
+/// Its processes are being ended; what it was before that is not always told.
+fn is_completing(job: &Job) -> bool {
+    job.state.flags.contains(&StateFlag::Completing)
 }
 
 /// Seconds since then; very many where it is not told.
@@ -101,15 +109,13 @@ pub(crate) fn unclear(
     has_successors: bool,
 ) -> Vec<SubmitKey> {
     let is_unclear = |glance: &&Glance| {
-        let lives = jobs.get(&glance.key).map(|jobs| jobs.iter().map(|job| life(job, now)));
-        match lives {
-            None => glance.first.is_some(),
-            Some(mut lives) => {
-                let runs = lives.clone().any(|life| life == Life::Runs);
-                let has_ended = has_successors || lives.any(|life| life == Life::Over);
-                !runs && has_ended
-            }
-        }
+        let Some(jobs) = jobs.get(&glance.key) else {
+            return glance.first.is_some();
+        };
+        let runs = |job: &&Job| life(job, now) == Life::Runs && !is_completing(job);
+        let waits = |job: &&Job| life(job, now) == Life::Waits;
+        let waits_only = !has_successors && jobs.iter().all(|job| waits(job));
+        !waits_only && !jobs.iter().any(|job| runs(job))
     };
     glances.values().filter(is_unclear).map(|glance| glance.key).collect()
 }

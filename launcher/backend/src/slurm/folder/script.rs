@@ -10,7 +10,7 @@ use schliff_slurm::quote::{QuoteError, quote};
 use schliff_spec::id::SubmitKey;
 
 use super::{
-    BATCH, DONE, ENVIRONMENT, EXIT, ID, INSTANCE, LOG, STARTS, STOP, Shelf, stop_word,
+    DONE, EXIT, ID, INSTANCE, LOG, STARTS, STOP, Shelf, stop_word,
 };
 
 /// Exit code of a script that could not use the storage; what it says on standard error tells why.
@@ -38,8 +38,7 @@ pub(crate) enum ScriptError {
     },
 }
 
-/// A small text file of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A small text file of an attempt; it may be a secret.
 pub(crate) struct TextFile {
     pub(crate) name: String,
     pub(crate) text: String,
@@ -84,11 +83,10 @@ pub(crate) fn open(shelf: &Shelf, opening: &Opening<'_>) -> Result<String, Scrip
 
 /// Writes down the number that a submit brought, shows what it said, and ends as it ended.
 const KEEP_ID: &str = r#"i=
-IFS=';' read -r i c2 <"$d/.out"
-case $i in
-'' | *[!0-9]*) ;;
-*) [ "$c" -ne 0 ] || { echo "$i" >"$d/.id" && mv "$d/.id" "$d/id"; } ;;
-esac
+while IFS=';' read -r w x; do
+  case $w in '' | *[!0-9]*) ;; *) i=$w ;; esac
+done <"$d/.out"
+[ "$c" -ne 0 ] || [ -z "$i" ] || { echo "$i" >"$d/.id" && mv "$d/.id" "$d/id"; }
 cat "$d/.out"
 cat "$d/.err" >&2
 rm -f "$d/.out" "$d/.err"
@@ -137,27 +135,6 @@ fn written(file: &TextFile, mark: &str) -> Result<String, ScriptError> {
     Ok(format!(
         "cat >\"$d/.{name}\" <<'{mark}' && mv \"$d/.{name}\" \"$d/{name}\" || exit {CANNOT}\n{text}{newline}{mark}\n"
     ))
-}
-
-/// The text of the file `environment`: a shell reads it.
-pub(crate) fn environment(variables: &[(String, String)]) -> Result<TextFile, ScriptError> {
-    let mut text = String::new();
-    for (name, value) in variables {
-        let value = word(value, name)?;
-        text.push_str(&format!("{name}={value}\n"));
-    }
-    Ok(TextFile {
-        name: ENVIRONMENT.to_owned(),
-        text,
-    })
-}
-
-/// The file `batch.sh`.
-pub(crate) fn batch_file(text: String) -> TextFile {
-    TextFile {
-        name: BATCH.to_owned(),
-        text,
-    }
 }
 
 /// Adds Slurm's number of a job of an attempt.

@@ -59,9 +59,9 @@ pub(super) fn of_job(job: &Job, facts: &Facts, now: UnixSeconds) -> AllocationSt
         BaseState::BootFail => never("its nodes could not be booted", facts),
         BaseState::Cancelled => cancelled(facts),
         BaseState::Revoked => AllocationEnd::Cancelled,
-        // Alive.
+        // One whose processes have been said to end for too long; nothing tells how it ended.
         BaseState::Pending | BaseState::Running | BaseState::Suspended => {
-            return AllocationStatus::Running;
+            AllocationEnd::Killed { signal: None }
         }
     };
     AllocationStatus::Ended { end }
@@ -88,7 +88,7 @@ fn failed(exit: Option<Exit>, facts: &Facts) -> AllocationEnd {
 
 /// What was asked to end gently, and did or had nothing to end, has more to do.
 fn cancelled(facts: &Facts) -> AllocationEnd {
-    let more = ExitCode::MoreToDo as i32;
+    let more = ExitCode::MoreToDo.code();
     let is_whole = facts.starts == 0 || facts.exit == Some(more);
     match facts.stop {
         Some(StopHow::Gently) if is_whole => AllocationEnd::Exited { code: more },
@@ -98,7 +98,7 @@ fn cancelled(facts: &Facts) -> AllocationEnd {
 
 /// An exit code of the script's. One that is not the agent's says that it did not end by itself.
 fn exited(code: i32, facts: &Facts) -> AllocationEnd {
-    let is_agents = facts.exit.is_some() || code == 0 || code == ExitCode::MoreToDo as i32;
+    let is_agents = facts.exit.is_some() || code == 0 || code == ExitCode::MoreToDo.code();
     match code {
         code if is_agents => AllocationEnd::Exited { code },
         code if code > SIGNAL_BASE => AllocationEnd::Killed {

@@ -1,0 +1,265 @@
+//! Submitting to a Slurm site.
+//!
+//! Rules: a key whose folder has a number has been submitted. Where the folder is there without one,
+//! Slurm is asked for the key's name, and only when nobody knows it, it is submitted again. A folder is
+//! removed only when it is certain that nothing came of its submit. Absent on purpose: asking Slurm
+//! beforehand whether it would take the job; it says so when it does not.
+
+use std::fs::File;
+use std::io::Read;
+
+use schliff_scheduler::allocation::AllocationId;
+use schliff_scheduler::time::Timestamp;
+use schliff_slurm::SlurmError;
+use schliff_slurm::batch::{self as sbatch, Batch};
+use schliff_slurm::channel::Output;
+use schliff_slurm::client::Cancel;
+use schliff_slurm::job::JobId;
+use schliff_slurm::time::UnixSeconds;
+
+use super::batch::{self, Attempt};
+use super::desk::{Desk, now};
+use super::folder::read::{self, Opened};
+use super::folder::script::{self, Opening, TextFile};
+use super::folder::{BATCH, ENVIRONMENT};
+use super::observe::PREFIX;
+use super::{fault, listing};
+use crate::error::BackendError;
+use crate::launch::{Launch, LaunchFile};
+
+/// What a launch comes to at this site.
+struct Plan {
+    jobs: Vec<Batch>,
+    files: Vec<TextFile>,
+    nonce: String,
+}
+
+impl Desk {
+    pub(super) async fn submit(&self, launch: &Launch) -> Result<AllocationId, BackendError> {
+        let doing = format!("submit {} to {}", launch.key, self.options.cluster);
+        let _alone = self.alone(launch.key).await;
+        let opened = self.open(&doing, launch, false).await?;
+        let id = match opened {
+            Ok(id) => id,
+            Err(Unsettled) => match self.find(&doing, launch).await? {
+                Some(id) => {
+                    let noted = script::add_id(&self.shelf, launch.key, id);
+                    self.ask(&doing, noted, read::nothing).await?;
+                    id
+                }
+                None => self.open(&doing, launch, true).await?.map_err(|Unsettled| {
+                    let why = "the shared folder does not keep what was written";
+                    lost(&doing, why)
+                })?,
+            },
+        };
+        Ok(AllocationId(id.to_string()))
+    }
+
+    pub(super) async fn estimate(
+        &self,
+        launch: &Launch,
+    ) -> Result<Option<Timestamp>, BackendError> {
+        let doing = format!("ask {} when {} would start", self.options.cluster, launch.key);
+        let plan = self.plan(&doing, launch)?;
+        let Some(first) = plan.jobs.first() else {
+            return Ok(None);
+        };
+        let trial = self.reach.slurm.test(first).await;
+        let trial = trial.map_err(|error| fault::of_slurm(&doing, error))?;
+        Ok(trial.start_at.and_then(listing::timestamp))
+    }
+
+    /// Makes the folder and submits, unless the folder is there.
+    async fn open(
+        &self,
+        doing: &str,
+        launch: &Launch,
+        is_again: bool,
+    ) -> Result<Result<JobId, Unsettled>, BackendError> {
+        let plan = self.plan(doing, launch)?;
+        let Some(first) = plan.jobs.first() else {
+            return Err(lost(doing, "it came to no job"));
+        };
+        let submit = self.reach.slurm.submit_script(first).transpose();
+        let submit = submit.map_err(|error| fault::of_slurm(doing, error))?;
+        let opening = Opening {
+            key: launch.key,
+            files: &plan.files,
+            made_at: now().0,
+            mark: &plan.nonce,
+            submit: submit.as_deref(),
+            is_again,
+        };
+        let script = script::open(&self.shelf, &opening);
+        let first = match self.ask(doing, script, read::opened).await? {
+            Opened::Known(id) => return Ok(Ok(id)),
+            Opened::Unsettled => return Ok(Err(Unsettled)),
+            Opened::Foreign(instance) => {
+                return Err(BackendError::Rejected {
+                    doing: doing.to_owned(),
+                    why: format!(
+                        "its folder {} is another coordinator's ({instance}); \
+                         slurm.folder of each must be its own",
+                        self.shelf.place(launch.key)
+                    ),
+                });
+            }
+            Opened::Made(output) => {
+                self.begin(doing, (launch, first), submit.is_some(), &output).await?
+            }
+        };
+        self.chain(doing, launch, first, &plan.jobs[1..]).await;
+        Ok(Ok(first))
+    }
+
+    /// The first job's number, which is in its folder then; without it nothing is left of the folder,
+    /// unless there may be a job.
+    async fn begin(
+        &self,
+        doing: &str,
+        (launch, first): (&Launch, &Batch),
+        was_submitted: bool,
+        output: &Output,
+    ) -> Result<JobId, BackendError> {
+        let told = match was_submitted {
+            true => self.reach.slurm.read_submitted(first, output),
+            false => self.reach.slurm.submit(first).await,
+        };
+        match told {
+            Ok(id) if was_submitted => Ok(id),
+            Ok(id) => {
+                let noted = script::add_id(&self.shelf, launch.key, id);
+                self.ask(doing, noted, read::nothing).await?;
+                Ok(id)
+            }
+            Err(error) => {
+                let has_no_effect = match &error {
+                    SlurmError::Lost { .. } | SlurmError::NotUnderstood { .. } => false,
+                    SlurmError::Refused { .. } => self.withdraw(doing, launch).await,
+                    _ => true,
+                };
+                if has_no_effect {
+                    let gone = script::remove(&self.shelf, launch.key);
+                    self.ask(doing, gone, read::nothing).await?;
+                }
+                Err(fault::of_slurm(doing, error))
+            }
+        }
+    }
+
+    /// Cancels a job that was taken with a warning, which is a refusal. Whether nothing is left of it.
+    async fn withdraw(&self, doing: &str, launch: &Launch) -> bool {
+        let facts = self.facts(doing, &[launch.key]).await.unwrap_or_default();
+        match facts.get(&launch.key).map(|facts| facts.ids.as_slice()) {
+            Some([]) | None => true,
+            Some(ids) => self.reach.slurm.cancel(ids, Cancel::End).await.is_ok(),
+        }
+    }
+
+    /// Submits the jobs that are to follow. Without them the coordinator submits what follows.
+    async fn chain(&self, doing: &str, launch: &Launch, first: JobId, jobs: &[Batch]) {
+        let mut last = first;
+        for job in jobs {
+            let mut job = job.clone();
+            job.ask.after_any = Some(last.0);
+            let told = self.reach.slurm.submit(&job).await;
+            let told = told.map_err(|error| fault::of_slurm(doing, error));
+            let kept = match told {
+                Ok(id) => {
+                    last = id;
+                    let noted = script::add_id(&self.shelf, launch.key, id);
+                    self.ask(doing, noted, read::nothing).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = kept {
+                let why = crate::error::chain(&error);
+                tracing::warn!(key = %launch.key, "its chain has fewer links than wanted: {why}");
+                return;
+            }
+        }
+    }
+
+    /// The first job that Slurm knows under this key.
+    async fn find(&self, doing: &str, launch: &Launch) -> Result<Option<JobId>, BackendError> {
+        let known = self.jobs(doing, launch.key).await?;
+        if let Some(id) = known.iter().map(|job| job.id).min() {
+            return Ok(Some(id));
+        }
+        if !self.options.site.has_accounting {
+            return Ok(None);
+        }
+        let facts = self.facts(doing, &[launch.key]).await?;
+        let Some(made_at) = facts.get(&launch.key).and_then(|facts| facts.made_at) else {
+            return Ok(None);
+        };
+        // Numbers of jobs begin anew with a new journal: only what came after the folder is meant.
+        let history = self.reach.slurm.history(PREFIX, UnixSeconds(made_at)).await;
+        let history = history.map_err(|error| fault::of_question(doing, error))?;
+        let name = launch.key.to_string();
+        let is_meant = |submitted: Option<UnixSeconds>| submitted.is_some_and(|at| at.0 >= made_at);
+        let of_key = history.unwrap_or_default().into_iter();
+        let of_key = of_key.filter(|job| job.name == name && is_meant(job.submitted_at));
+        Ok(of_key.map(|job| job.id).min())
+    }
+
+    fn plan(&self, doing: &str, launch: &Launch) -> Result<Plan, BackendError> {
+        let nonce = nonce().map_err(|source| BackendError::Transient {
+            doing: doing.to_owned(),
+            source: source.into(),
+        })?;
+        let folder = self.shelf.place(launch.key);
+        let attempt = Attempt {
+            folder: &folder,
+            nonce: &nonce,
+            instance: &self.options.instance,
+        };
+        let jobs = batch::batches(&self.options.site, launch, attempt);
+        let jobs = jobs.map_err(|error| fault::rejected(doing, &error))?;
+        let mut files = vec![TextFile {
+            name: ENVIRONMENT.to_owned(),
+            text: batch::environment(launch).map_err(|error| fault::rejected(doing, &error))?,
+        }];
+        if let Some(first) = jobs.first() {
+            let text = sbatch::render(first).map_err(|error| fault::rejected(doing, &error))?;
+            files.push(TextFile {
+                name: BATCH.to_owned(),
+                text,
+            });
+        }
+        for file in &launch.files {
+            files.push(text_file(doing, file)?);
+        }
+        Ok(Plan { jobs, files, nonce })
+    }
+}
+
+/// The folder is there, and nothing in it tells whether its job was submitted.
+struct Unsettled;
+
+fn text_file(doing: &str, file: &LaunchFile) -> Result<TextFile, BackendError> {
+    let text = String::from_utf8(file.content.clone());
+    let text = text.map_err(|_| BackendError::Rejected {
+        doing: doing.to_owned(),
+        why: format!("the file {} is not text", file.name),
+    })?;
+    Ok(TextFile {
+        name: file.name.clone(),
+        text,
+    })
+}
+
+fn lost(doing: &str, why: &'static str) -> BackendError {
+    BackendError::Lost {
+        doing: doing.to_owned(),
+        source: why.into(),
+    }
+}
+
+/// A word that nobody else has.
+fn nonce() -> std::io::Result<String> {
+    let mut bytes = [0; 12];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
