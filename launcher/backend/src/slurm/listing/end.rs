@@ -11,8 +11,9 @@ use schliff_slurm::time::UnixSeconds;
 use schliff_spec::exit::ExitCode;
 use schliff_spec::id::NodeName;
 
-use super::super::folder::Facts;
-use super::{node, since};
+use super::since;
+use crate::slurm::folder::Facts;
+use crate::slurm::node;
 
 /// For so long a file that was written on a node may not be seen elsewhere.
 const SETTLE_S: i64 = 60;
