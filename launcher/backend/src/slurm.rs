@@ -10,7 +10,7 @@
 //! The batch script (`batch`) chains past the wall-time cap and over requeues by itself, so that a key
 //! may run, wait and run again.
 
-mod batch;
+pub mod batch;
 mod desk;
 mod fault;
 mod folder;
