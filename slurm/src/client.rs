@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 
 use crate::batch::Batch;
-use crate::channel::Output;
 use crate::job::{Job, JobId};
 use crate::node::{Node, Partition};
 use crate::time::UnixSeconds;
@@ -79,27 +78,6 @@ pub trait Slurm: Send + Sync {
     /// # Errors
     /// See [`SlurmError`]. A warning is an error, and the job is cancelled again.
     async fn submit(&self, batch: &Batch) -> Result<JobId, SlurmError>;
-
-    /// What [`Slurm::submit`] does, as a script for the channel that leads to this cluster: for whoever
-    /// has more to do there in the same call. It prints what `sbatch --parsable` prints. `None` where
-    /// no shell leads there.
-    ///
-    /// # Errors
-    /// The job cannot be written as a script.
-    fn submit_script(&self, _batch: &Batch) -> Option<Result<String, SlurmError>> {
-        None
-    }
-
-    /// What that script brought about, from what it printed.
-    ///
-    /// # Errors
-    /// As those of [`Slurm::submit`]; but a job that came with a warning is still there.
-    fn read_submitted(&self, batch: &Batch, _output: &Output) -> Result<JobId, SlurmError> {
-        Err(SlurmError::NotUnderstood {
-            doing: format!("submit {}", batch.name),
-            why: "no shell leads to this cluster".to_owned(),
-        })
-    }
 
     /// Asks whether it would be taken, and when it would start.
     ///

@@ -97,9 +97,11 @@ fn cancelled(facts: &Facts) -> AllocationEnd {
     }
 }
 
-/// An exit code of the script's. One that is not the agent's says that it did not end by itself.
+/// An exit code of the script's. One that is not the agent's says that it did not end by itself; the
+/// script has words of its own for that.
 fn exited(code: i32, facts: &Facts) -> AllocationEnd {
-    let is_agents = facts.exit.is_some() || code == 0 || code == ExitCode::MoreToDo.code();
+    let own = [ExitCode::Ok, ExitCode::MoreToDo, ExitCode::GroupLost];
+    let is_agents = facts.exit.is_some() || own.iter().any(|own| own.code() == code);
     match code {
         code if is_agents => AllocationEnd::Exited { code },
         code if code > SIGNAL_BASE => AllocationEnd::Killed {
