@@ -8,6 +8,7 @@
 //! any idea of what a job does.
 
 pub mod batch;
+pub mod calls;
 pub mod channel;
 pub mod client;
 pub mod gres;
