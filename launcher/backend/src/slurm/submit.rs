@@ -10,12 +10,13 @@ use std::io::Read;
 
 use schliff_scheduler::allocation::AllocationId;
 use schliff_scheduler::time::Timestamp;
-use schliff_slurm::SlurmError;
 use schliff_slurm::batch::{self as sbatch, Batch};
 use schliff_slurm::channel::Output;
-use schliff_slurm::client::Cancel;
+use schliff_slurm::client::command::{self, CommandSlurm, Submitted};
+use schliff_slurm::client::{self, Cancel};
 use schliff_slurm::job::JobId;
 use schliff_slurm::time::UnixSeconds;
+use schliff_slurm::{Slurm, SlurmError};
 
 use super::batch::{self, Attempt};
 use super::desk::{Desk, now};
@@ -81,7 +82,8 @@ impl Desk {
         let Some(first) = plan.jobs.first() else {
             return Err(lost(doing, "it came to no job"));
         };
-        let submit = self.reach.slurm.submit_script(first).transpose();
+        let commands = self.reach.commands.as_ref();
+        let submit = commands.map(|_| command::submit_script(first)).transpose();
         let submit = submit.map_err(|error| fault::of_slurm(doing, error))?;
         let opening = Opening {
             key: launch.key,
@@ -92,7 +94,8 @@ impl Desk {
             is_again,
         };
         let script = script::open(&self.shelf, &opening);
-        let first = match self.ask(doing, script, read::opened).await? {
+        let opened = self.ask(doing, script, read::opened).await?;
+        let first = match opened {
             Opened::Known(id) => return Ok(Ok(id)),
             Opened::Unsettled => return Ok(Err(Unsettled)),
             Opened::Foreign(instance) => {
@@ -106,55 +109,66 @@ impl Desk {
                 });
             }
             Opened::Made(output) => {
-                self.begin(doing, (launch, first), submit.is_some(), &output).await?
+                let told = match commands {
+                    Some(commands) => self.read_submitted(commands, first, &output).await,
+                    None => self.submit_and_note(launch, first).await,
+                };
+                self.settle(doing, launch, told).await?
             }
         };
         self.chain(doing, launch, first, &plan.jobs[1..]).await;
         Ok(Ok(first))
     }
 
-    /// The first job's number, which is in its folder then; without it nothing is left of the folder,
-    /// unless there may be a job.
-    async fn begin(
+    /// What the script's `sbatch` did. A job that came with a warning is cancelled again.
+    async fn read_submitted(
         &self,
-        doing: &str,
-        (launch, first): (&Launch, &Batch),
-        was_submitted: bool,
+        commands: &CommandSlurm,
+        batch: &Batch,
         output: &Output,
-    ) -> Result<JobId, BackendError> {
-        let told = match was_submitted {
-            true => self.reach.slurm.read_submitted(first, output),
-            false => self.reach.slurm.submit(first).await,
-        };
-        match told {
-            Ok(id) if was_submitted => Ok(id),
-            Ok(id) => {
-                let noted = script::add_id(&self.shelf, launch.key, id);
-                self.ask(doing, noted, read::nothing).await?;
-                Ok(id)
-            }
-            Err(error) => {
-                let has_no_effect = match &error {
-                    SlurmError::Lost { .. } | SlurmError::NotUnderstood { .. } => false,
-                    SlurmError::Refused { .. } => self.withdraw(doing, launch).await,
-                    _ => true,
-                };
-                if has_no_effect {
-                    let gone = script::remove(&self.shelf, launch.key);
-                    self.ask(doing, gone, read::nothing).await?;
-                }
-                Err(fault::of_slurm(doing, error))
+    ) -> Result<JobId, SlurmError> {
+        commands.count(1);
+        match command::read_submitted(&batch.name, output)? {
+            Submitted::Taken(id) => Ok(id),
+            Submitted::Doubtful { job, warning } => {
+                let cancelled = commands.cancel(&[job], Cancel::End).await;
+                Err(client::doubtful(&batch.name, job, &warning, cancelled))
             }
         }
     }
 
-    /// Cancels a job that was taken with a warning, which is a refusal. Whether nothing is left of it.
-    async fn withdraw(&self, doing: &str, launch: &Launch) -> bool {
-        let facts = self.facts(doing, &[launch.key]).await.unwrap_or_default();
-        match facts.get(&launch.key).map(|facts| facts.ids.as_slice()) {
-            Some([]) | None => true,
-            Some(ids) => self.reach.slurm.cancel(ids, Cancel::End).await.is_ok(),
+    /// Submits to where no shell leads, and writes the number down.
+    async fn submit_and_note(&self, launch: &Launch, batch: &Batch) -> Result<JobId, SlurmError> {
+        let id = self.reach.slurm.submit(batch).await?;
+        let noted = script::add_id(&self.shelf, launch.key, id);
+        let noted = self.ask("note a job", noted, read::nothing).await;
+        noted.map_err(|error| SlurmError::Lost {
+            doing: format!("submit {}", launch.key),
+            why: crate::error::chain(&error),
+        })?;
+        Ok(id)
+    }
+
+    /// The first job's number; without it nothing is left of the folder, unless there may be a job.
+    async fn settle(
+        &self,
+        doing: &str,
+        launch: &Launch,
+        told: Result<JobId, SlurmError>,
+    ) -> Result<JobId, BackendError> {
+        let error = match told {
+            Ok(id) => return Ok(id),
+            Err(error) => error,
+        };
+        let is_open = matches!(
+            error,
+            SlurmError::Lost { .. } | SlurmError::NotUnderstood { .. }
+        );
+        if !is_open {
+            let gone = script::remove(&self.shelf, launch.key);
+            self.ask(doing, gone, read::nothing).await?;
         }
+        Err(fault::of_slurm(doing, error))
     }
 
     /// Submits the jobs that are to follow. Without them the coordinator submits what follows.
