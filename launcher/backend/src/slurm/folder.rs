@@ -82,8 +82,8 @@ pub(crate) struct Facts {
     pub(crate) exit: Option<i32>,
     /// Somebody asked it to end, and how.
     pub(crate) stop: Option<StopHow>,
-    /// How often it was started.
-    pub(crate) starts: u32,
+    /// A Slurm job for each of its starts.
+    pub(crate) starts: Vec<JobId>,
     /// The last line that it printed, where it did not end well.
     pub(crate) last_line: String,
 }

@@ -15,7 +15,6 @@ use schliff_slurm::channel::Output;
 use schliff_slurm::client::command::{self, CommandSlurm, Submitted};
 use schliff_slurm::client::{self, Cancel};
 use schliff_slurm::job::JobId;
-use schliff_slurm::time::UnixSeconds;
 use schliff_slurm::{Slurm, SlurmError};
 
 use super::batch::{self, Attempt};
@@ -23,7 +22,6 @@ use super::desk::{Desk, now};
 use super::folder::read::{self, Opened};
 use super::folder::script::{self, Opening, TextFile};
 use super::folder::{BATCH, ENVIRONMENT};
-use super::observe::PREFIX;
 use super::{fault, listing};
 use crate::error::BackendError;
 use crate::launch::{Launch, LaunchFile};
@@ -195,27 +193,16 @@ impl Desk {
         }
     }
 
-    /// The first job that Slurm knows under this key.
+    /// The first job that Slurm or the folder knows under this key.
     async fn find(&self, doing: &str, launch: &Launch) -> Result<Option<JobId>, BackendError> {
         let known = self.jobs(doing, launch.key).await?;
         if let Some(id) = known.iter().map(|job| job.id).min() {
             return Ok(Some(id));
         }
-        if !self.options.site.has_accounting {
-            return Ok(None);
-        }
+        // One that has started and ended long ago; one that never started may be submitted again.
         let facts = self.facts(doing, &[launch.key]).await?;
-        let Some(made_at) = facts.get(&launch.key).and_then(|facts| facts.made_at) else {
-            return Ok(None);
-        };
-        // Numbers of jobs begin anew with a new journal: only what came after the folder is meant.
-        let history = self.reach.slurm.history(PREFIX, UnixSeconds(made_at)).await;
-        let history = history.map_err(|error| fault::of_question(doing, error))?;
-        let name = launch.key.to_string();
-        let is_meant = |submitted: Option<UnixSeconds>| submitted.is_some_and(|at| at.0 >= made_at);
-        let of_key = history.unwrap_or_default().into_iter();
-        let of_key = of_key.filter(|job| job.name == name && is_meant(job.submitted_at));
-        Ok(of_key.map(|job| job.id).min())
+        let facts = facts.get(&launch.key);
+        Ok(facts.and_then(|facts| facts.starts.first().copied()))
     }
 
     fn plan(&self, doing: &str, launch: &Launch) -> Result<Plan, BackendError> {

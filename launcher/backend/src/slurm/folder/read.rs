@@ -121,7 +121,7 @@ fn fact(facts: &mut Facts, word: &str, value: &str) {
             });
         }
         ID => facts.ids.extend(number(value)),
-        STARTS => facts.starts += 1,
+        STARTS => facts.starts.extend(value.split(' ').next().and_then(number)),
         LOG => facts.last_line = value.to_owned(),
         // A line of a log that has several, or a later version's fact.
         _ => {}

@@ -90,7 +90,7 @@ fn failed(exit: Option<Exit>, facts: &Facts) -> AllocationEnd {
 /// What was asked to end gently, and did or had nothing to end, has more to do.
 fn cancelled(facts: &Facts) -> AllocationEnd {
     let more = ExitCode::MoreToDo.code();
-    let is_whole = facts.starts == 0 || facts.exit == Some(more);
+    let is_whole = facts.starts.is_empty() || facts.exit == Some(more);
     match facts.stop {
         Some(StopHow::Gently) if is_whole => AllocationEnd::Exited { code: more },
         _ => AllocationEnd::Cancelled,

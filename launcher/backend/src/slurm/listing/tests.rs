@@ -170,7 +170,7 @@ fn a_code_that_is_not_the_agents_says_that_it_did_not_end_by_itself() {
 fn what_was_asked_to_end_gently_and_has_not_begun_has_more_to_do() {
     let stopped = |how, starts, exit| Facts {
         stop: Some(how),
-        starts,
+        starts: vec![JobId(7); starts],
         exit,
         ..facts()
     };
@@ -264,11 +264,11 @@ proptest! {
     fn whatever_slurm_tells_success_is_told_by_the_script_alone(
         bases in proptest::collection::vec(0..BASES.len(), 0..4),
         code in proptest::option::of(0_i32..200),
-        starts in 0_u32..3,
+        starts in 0_usize..3,
     ) {
         let jobs: Vec<_> = (7..).zip(&bases).map(|(id, base)| job(id, BASES[*base])).collect();
         let alive = jobs.iter().any(|job| life(job, NOW) > Life::Over);
-        let facts = Facts { done: code, exit: code, starts, ..facts() };
+        let facts = Facts { done: code, exit: code, starts: vec![JobId(7); starts], ..facts() };
         for allocation in listed(&jobs, Some(facts), &[]) {
             match allocation.status {
                 AllocationStatus::Ended { end } => {
