@@ -5,6 +5,7 @@ mod fault;
 
 use async_trait::async_trait;
 
+use crate::association::Association;
 use crate::batch::Batch;
 use crate::job::{Job, JobId};
 use crate::node::{Node, Partition};
@@ -104,6 +105,15 @@ pub trait Slurm: Send + Sync {
         name_prefix: &str,
         since: UnixSeconds,
     ) -> Result<Option<Vec<Job>>, SlurmError>;
+
+    /// The accounts and QOS that the user has; `None` where there is no accounting database, or no
+    /// way to ask it.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn associations(&self) -> Result<Option<Vec<Association>>, SlurmError> {
+        Ok(None)
+    }
 
     /// All nodes.
     ///

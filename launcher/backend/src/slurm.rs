@@ -11,6 +11,7 @@
 //! may run, wait and run again.
 
 pub mod batch;
+pub mod check;
 mod desk;
 mod fault;
 mod folder;
