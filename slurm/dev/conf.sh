@@ -8,7 +8,8 @@ controller_address() { echo 127.0.0.1; }
 slurm_conf() {
   cat <<END
 ClusterName=dev
-SlurmctldHost=localhost($(controller_address))
+# The controller's own host name, as it binds to that name's address and to no other.
+SlurmctldHost=ctld($(controller_address))
 SlurmctldPort=$(port ctld)
 SlurmUser=slurm
 SlurmdUser=root
@@ -36,6 +37,8 @@ DefMemPerCPU=100
 SlurmdParameters=config_overrides
 GresTypes=gpu
 MpiDefault=none
+# Mail is not sent.
+MailProg=/bin/true
 SlurmctldTimeout=30
 SlurmdTimeout=10
 ReturnToService=2
@@ -66,8 +69,8 @@ END
   done < <(node_names)
   # GraceTime: a preempted job is warned so many seconds before it is stopped.
   cat <<END
-PartitionName=batch Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=10
-PartitionName=short Nodes=ALL MaxTime=00:03:00 State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=10
+PartitionName=batch Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=5
+PartitionName=short Nodes=ALL MaxTime=00:03:00 State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=5
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 END
 }
@@ -97,7 +100,8 @@ hosts() {
   cat /etc/hosts
   local name
   while read -r name; do echo "$(node_address "$name") $name"; done < <(node_names)
-  echo "$(controller_address) login"
+  echo "$(controller_address) ctld"
+  echo "127.0.0.1 login"
 }
 
 # A GPU is a null device under another name: Slurm silently counts none without a file for each.

@@ -42,9 +42,6 @@ main() {
     echo "slurm/dev: a cluster of its own needs root (its daemons run as several users)" >&2
     exit 3
   fi
-  # Two checkouts may begin at once; dpkg's own lock would make the second one fail.
-  exec 9>/run/lock/schliff-slurm-packages
-  flock 9
   local lacking
   lacking=$(missing)
   if [ -z "$lacking" ]; then return; fi
@@ -52,6 +49,11 @@ main() {
     echo "slurm/dev: not a Debian, and these are not installed:" $lacking >&2
     exit 3
   fi
+  # Two checkouts may begin at once, and each changes policy-rc.d for a while.
+  exec 9</etc/debian_version
+  flock 9
+  lacking=$(missing)
+  if [ -z "$lacking" ]; then return; fi
   echo "slurm/dev: installing Slurm, munge, MariaDB and sshd (lacking:" $lacking\) >&2
   scratch=$(mktemp -d)
   chmod 755 "$scratch"

@@ -29,11 +29,18 @@ open_state() {
   export SLURM_CONF="$state/slurm.conf"
 }
 
-# One command at a time changes a cluster. The lock is not in the folder, which may go meanwhile.
+# One command at a time changes a cluster. The folder itself is the lock; it may be removed and made again
+# while we wait for it.
 locked() {
   [ "$(id -u)" = 0 ] || fail "'$verb' needs root" 3
-  exec 9>"/run/lock/schliff-slurm-$(cksum <<<"$state" | cut -d' ' -f1)"
-  flock -w 300 9 || fail "another command has been at work on $state for five minutes"
+  local limit=$((SECONDS + 300))
+  while true; do
+    if [ "$1" = up ]; then mkdir -p "$state"; fi
+    if [ ! -d "$state" ]; then break; fi
+    exec 9<"$state"
+    flock -w $((limit - SECONDS)) 9 || fail "another command has been at work on $state for five minutes"
+    if [ "$state" -ef /proc/self/fd/9 ]; then break; fi
+  done
   open_state
   "$@"
 }
@@ -43,7 +50,6 @@ found_state() {
   if [ -n "$wish_nodes" ]; then
     [[ "$wish_nodes" =~ ^[1-9][0-9]{0,2}$ ]] && [ "$wish_nodes" -le 170 ] || fail "--nodes: 1 to 170, not $wish_nodes" 2
   fi
-  mkdir -p "$state"
   # A folder of somebody else in /tmp could be anything, for daemons that run as root.
   [ -O "$state" ] && [ ! -L "$state" ] || fail "$state is not a folder of this user"
   chmod 755 "$state"
