@@ -1,8 +1,6 @@
 # Writes the cluster's configuration: slurm.conf, gres.conf, cgroup.conf, slurmdbd.conf and the names of its nodes.
 
 node_names() { seq -f 'n%.0f' 1 "$nodes"; }
-node_address() { echo "127.77.1.$((${1#n} + 1))"; }
-controller_address() { echo 127.0.0.1; }
 
 # Times are short, so that tests see a dead node or a killed job within seconds instead of minutes.
 slurm_conf() {
@@ -101,7 +99,7 @@ hosts() {
   local name
   while read -r name; do echo "$(node_address "$name") $name"; done < <(node_names)
   echo "$(controller_address) ctld"
-  echo "127.0.0.1 login"
+  echo "$(controller_address) login"
 }
 
 # A GPU is a null device under another name: Slurm silently counts none without a file for each.

@@ -8,6 +8,7 @@ end_all() {
   done
   for name in login rest ctld dbd db munge; do end "$name" TERM 10; done
   end '*' KILL 1
+  remove_network
 }
 
 down() {

@@ -66,10 +66,9 @@ empty_queue() {
 # shellcheck source=/dev/null
 source "$here/selftest_checks.sh"
 
-all=(ranks gpus batch requeue preemption limits second_user rest ssh node_death freeze controller accounting mending)
+all=(ranks gpus batch requeue preemption limits second_user rest ssh node_death freeze controller accounting mending partition)
 if [ $# -eq 0 ]; then set -- "${all[@]}"; fi
 check=up
-before="$(traces)"
 started=$EPOCHREALTIME
 took() { awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%6.1f s", b - a }'; }
 slurm up
@@ -87,8 +86,13 @@ check=down started=$EPOCHREALTIME
 id="$(submit last -N2 --wrap 'setsid sleep 987654 & srun sleep 987654')"
 until_true 20 "job $id running" in_state "$id" RUNNING
 ssh -F "$SCHLIFF_SLURM_SSH_CONFIG" login 'setsid sleep 987654 >/dev/null 2>&1 </dev/null &' </dev/null
-slurm down --purge
-[ ! -e "$SCHLIFF_SLURM_STATE" ] || wrong "the state folder gone"
 cd /
-until_true 10 "the machine as before; it has more of: $(comm -13 <(echo "$before") <(traces))" eval '[ -z "$(comm -13 <(echo "$before") <(traces))" ]'
+read -r id _ <"$SCHLIFF_SLURM_STATE/cluster"
+[ "$(traces "$id" | wc -l)" -ge 12 ] || wrong "traces of a cluster that runs"
+slurm down --purge
+left="$(traces "$id")"
+if [ -e "$SCHLIFF_SLURM_STATE" ] || [ -n "$left" ]; then
+  echo "selftest: down: left behind:" "$SCHLIFF_SLURM_STATE"* "$left" >&2
+  exit 1
+fi
 echo "ok $(took)  down leaves nothing"

@@ -1,15 +1,18 @@
 # The checks of selftest.sh, one function each; it brings the cluster, its variables and small words.
 
-# Whatever a cluster could leave on the machine, one thing a line, sorted.
+# traces ID: whatever a cluster could leave on the machine, one thing a line.
 traces() {
   {
-    # Zombies are init's to collect.
-    ps -eo stat=,user=,args= | awk '$1 !~ /^Z/ { $1 = ""; print "process" $0 }' |
-      grep -E "slurm|munge|mariadbd|sshd|sleep 987654|$work" | grep -Ev 'selftest|grep|awk' || true
-    sed "s/^/mount /" /proc/mounts
-    ip -o link show | awk '{ print "link " $2 }'
-    find /run/netns /run/lock -mindepth 1 -maxdepth 1 2>/dev/null || true
-  } | sort -u
+    # By its mark, or by its files. Zombies, which are init's to collect, have neither.
+    grep -ls -- "/hosts-$1-" /proc/[0-9]*/mountinfo
+    # A pattern that does not find grep itself.
+    grep -lsa -- "[/]${work#/}\|[s]leep 987654" /proc/[0-9]*/cmdline
+    find /proc/[0-9]*/cwd -maxdepth 0 -lname "$work*" 2>/dev/null
+    grep -- "$work\|$1" /proc/mounts
+    ip -o link show | grep -- "s[b]\?${1:0:9}"
+    find /run/netns -name "*$1*" 2>/dev/null
+    find /run/lock -maxdepth 1 -lname "$work*"
+  } || true
 }
 
 check_ranks() {
@@ -155,4 +158,21 @@ check_mending() {
   slurm up
   took="$(awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { print int(1000 * (b - a)) }')"
   echo "   up on a running cluster: $took ms"
+}
+
+# The cluster anew, in network namespaces: a node whose link is cut is lost, while its job works on.
+check_partition() {
+  local id lines
+  empty_queue
+  slurm up --netns
+  eval "$(slurm env)"
+  id="$(submit split -w n4 --no-requeue --wrap 'for i in $(seq 3000); do echo $i; sleep 0.1; done')"
+  until_true 30 "job $id at work" in_log split 5
+  slurm partition-node n4
+  until_true 60 "job $id lost with its node" in_state "$id" NODE_FAIL
+  lines="$(wc -l <"$work/split")"
+  until_true 10 "job $id still at work behind the cut" eval '[ "$(wc -l <"$work/split")" -gt "$lines" ]'
+  slurm heal n4
+  until_true 90 "node n4 back" eval '[ "$(sinfo -h -n n4 -o %T)" = idle ]'
+  until_true 20 "job $id killed by its node" eval '! pgrep -f "$SCHLIFF_SLURM_STATE/nodes/n4/spool/job0*$id/" >/dev/null'
 }

@@ -1,7 +1,7 @@
 # Where a cluster keeps its files, which ports are its own, and who works on it at the moment.
 #
-# Sets: state (its folder), id (its name among processes), base (its first port), nodes (their number).
-# A folder that `up` has not made yet has none of the last three.
+# Sets: state (its folder), id (its name among processes), base (its first port), nodes (their number),
+# network (host or netns: where the nodes are). A folder that `up` has not made yet has no id and no ports.
 
 fail() {
   echo "slurm/dev: $1" >&2
@@ -24,8 +24,8 @@ open_state() {
   # The longest socket's name below it must fit into the 107 bytes that Unix allows.
   [ "${#state}" -le 60 ] || fail "the state folder's path is too long for sockets in it (60 at most): $state" 2
   [[ "$state" =~ ^/[A-Za-z0-9._/-]+$ ]] || fail "the state folder's path has a character that slurm.conf cannot hold: $state" 2
-  id='' base='' nodes=4
-  if [ -s "$state/cluster" ]; then read -r id base nodes <"$state/cluster"; fi
+  id='' base='' nodes=4 network=host
+  if [ -s "$state/cluster" ]; then read -r id base nodes network <"$state/cluster"; fi
   export SLURM_CONF="$state/slurm.conf"
 }
 
@@ -60,8 +60,8 @@ found_state() {
   fi
   [ -n "$id" ] || id="$(head -c 6 /dev/urandom | od -An -tx1 | tr -d ' \n')"
   [ -n "$base" ] || base="${wish_ports:-$(free_ports)}"
-  nodes="${wish_nodes:-$nodes}"
-  echo "$id $base $nodes" >"$state/cluster"
+  nodes="${wish_nodes:-$nodes}" network="${wish_network:-$network}"
+  echo "$id $base $nodes $network" >"$state/cluster"
 }
 
 port() {
@@ -101,7 +101,7 @@ environment() {
     SCHLIFF_SLURM_REST_URL "http://127.0.0.1:$(port rest)" SCHLIFF_SLURM_REST_USER root \
     SCHLIFF_SLURM_JWT_FILE "$state/user/jwt" \
     SCHLIFF_SLURM_SSH_CONFIG "$state/user/ssh_config" SCHLIFF_SLURM_SSH_HOST login \
-    SCHLIFF_SLURM_NODES "$nodes" SCHLIFF_SLURM_HOST_ADDR 127.0.0.1
+    SCHLIFF_SLURM_NODES "$nodes" SCHLIFF_SLURM_HOST_ADDR "$(controller_address)"
   # Inherited from a job or from another cluster they would change what the clients do.
   for name in SLURM_JWT SLURM_CLUSTERS SBATCH_PARTITION SBATCH_ACCOUNT; do echo "unset $name"; done
 }
