@@ -48,7 +48,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2,sched_min
 PriorityType=priority/multifactor
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-SlurmctldParameters=preempt_send_user_signal
+$(release_conf)
 JobRequeue=1
 MaxJobCount=50000
 MaxArraySize=10001
@@ -134,8 +134,7 @@ configure() {
   secret "$state/munge/munge.key" munge 1024
   secret "$state/jwt.key" slurm 32
   fake_gpus
-  # 22.05 wants one named, although no control group is made.
-  echo "CgroupPlugin=cgroup/v1" >"$state/cgroup.conf"
+  cgroup_conf >"$state/cgroup.conf"
   hosts >"$state/hosts"
   (umask 077 && slurmdbd_conf >"$state/slurmdbd.conf")
   chown slurm: "$state/slurmdbd.conf"

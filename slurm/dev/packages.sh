@@ -2,7 +2,7 @@
 # Makes sure that Slurm's daemons, their database and an ssh server are installed. Does nothing when they
 # are; installs Debian's packages else, without letting one of them start a service.
 #
-# Exit 3: not Debian, or not root, so that nothing can be installed (or started) here.
+# packages.sh --list: only their names. Exit 3: not Debian, or not root, so that nothing can be installed (or started) here.
 set -euo pipefail
 
 # The mysql and jwt plug-ins are only recommended by Debian's packages, so that they must be named.
@@ -38,6 +38,10 @@ allow_services() {
 }
 
 main() {
+  if [ "${1:-}" = --list ]; then
+    echo "${packages[@]}"
+    return
+  fi
   if [ "$(id -u)" != 0 ]; then
     echo "slurm/dev: a cluster of its own needs root (its daemons run as several users)" >&2
     exit 3
@@ -72,4 +76,4 @@ main() {
     exit 3
   fi
 }
-main
+main "$@"
