@@ -105,6 +105,7 @@ impl Backend for SlurmBackend {
             max_time_ms: options.max_time_ms,
             max_waiting: options.site.max_queued,
             settle_ms,
+            chains: options.site.chain != Chain::None,
         }
     }
 
