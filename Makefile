@@ -69,9 +69,14 @@ test-browser: build ## Drive the status page in Chromium over real jobs; screens
 	$(CARGO) build --release --locked --workspace --example showcase
 	reference/browser/run.sh
 
-# SLURM_STATE and SLURM_NODES: another folder than /tmp/schliff-slurm, another number than 4.
+# SLURM_STATE: another folder than /tmp/schliff-slurm. SLURM_NODES: another number than 4. SLURM_VERSION=24.11:
+# another Slurm than Debian's own, in a folder of its own.
+ifdef SLURM_VERSION
+SLURM_STATE ?= /tmp/schliff-slurm-$(SLURM_VERSION)
+endif
 slurm-up: ## Start a real Slurm cluster on this machine: Debian, as root (slurm/dev/README.md)
-	slurm/dev/slurm up $(addprefix --state ,$(SLURM_STATE)) $(addprefix --nodes ,$(SLURM_NODES))
+	slurm/dev/slurm up $(addprefix --state ,$(SLURM_STATE)) $(addprefix --nodes ,$(SLURM_NODES)) \
+	  $(addprefix --release ,$(SLURM_VERSION))
 
 slurm-down: ## End that cluster and all that ran on it
 	slurm/dev/slurm down $(addprefix --state ,$(SLURM_STATE))

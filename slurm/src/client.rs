@@ -2,9 +2,11 @@
 
 pub mod command;
 mod fault;
+pub mod rest;
 
 use async_trait::async_trait;
 
+use crate::association::Association;
 use crate::batch::Batch;
 use crate::job::{Job, JobId};
 use crate::node::{Node, Partition};
@@ -105,6 +107,15 @@ pub trait Slurm: Send + Sync {
         since: UnixSeconds,
     ) -> Result<Option<Vec<Job>>, SlurmError>;
 
+    /// The accounts and QOS that the user has; `None` where there is no accounting database, or no
+    /// way to ask it.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn associations(&self) -> Result<Option<Vec<Association>>, SlurmError> {
+        Ok(None)
+    }
+
     /// All nodes.
     ///
     /// # Errors
@@ -139,8 +150,9 @@ pub trait Slurm: Send + Sync {
     fn calls(&self) -> (u64, u64);
 }
 
-/// The refusal of a job that was taken otherwise than it was asked for, and cancelled again.
-fn doubtful(
+/// The refusal of a job that was taken otherwise than it was asked for, and cancelled again, with what
+/// came of that.
+pub fn doubtful(
     doing: &str,
     job: JobId,
     warning: &str,

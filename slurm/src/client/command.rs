@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Cancel, Slurm, SlurmError, Trial};
+use crate::association::{self, Association};
 use crate::batch::{Batch, render};
 use crate::calls::Calls;
 use crate::channel::{Channel, Output};
@@ -15,7 +16,7 @@ use crate::job::{Job, JobId};
 use crate::node::{Node, Partition};
 use crate::quote::QuoteError;
 use crate::time::UnixSeconds;
-use crate::{sinfo, squeue};
+use crate::{sacct, sinfo, squeue};
 
 mod answer;
 mod script;
@@ -134,10 +135,35 @@ impl Slurm for CommandSlurm {
 
     async fn history(
         &self,
-        _name_prefix: &str,
-        _since: UnixSeconds,
+        name_prefix: &str,
+        since: UnixSeconds,
     ) -> Result<Option<Vec<Job>>, SlurmError> {
-        Ok(None)
+        let doing = "list past jobs";
+        let since = format!("--starttime={}", since.iso());
+        let words = [&["sacct"], sacct::ARGUMENTS, &[since.as_str()]].concat();
+        let output = self.run(doing, self.scripts.mine(&words), 0, true).await?;
+        if answer::has_no_accounting(&output) {
+            return Ok(None);
+        }
+        let printed = answer::read(doing, &output)?;
+        let jobs = sacct::runs(&printed).map_err(|error| answer::unclear(doing, &error))?;
+        let is_meant = |job: &Job| job.name.starts_with(name_prefix);
+        Ok(Some(jobs.into_iter().filter(is_meant).collect()))
+    }
+
+    async fn associations(&self) -> Result<Option<Vec<Association>>, SlurmError> {
+        let doing = "list accounts";
+        let words = [&["sacctmgr"], association::ARGUMENTS].concat();
+        let script = self.scripts.accounts(&words);
+        let output = self.run(doing, script, 0, true).await?;
+        if answer::has_no_accounting(&output) {
+            return Ok(None);
+        }
+        let printed = answer::read(doing, &output)?;
+        let known = association::associations(&printed);
+        known
+            .map(Some)
+            .map_err(|error| answer::unclear(doing, &error))
     }
 
     async fn nodes(&self) -> Result<Vec<Node>, SlurmError> {

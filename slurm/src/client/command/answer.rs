@@ -70,6 +70,16 @@ pub(super) fn read(doing: &str, output: &Output) -> Result<String, SlurmError> {
     Ok(printed)
 }
 
+/// There is no accounting database here.
+pub(super) fn has_no_accounting(output: &Output) -> bool {
+    let stderr = text(&output.stderr).to_ascii_lowercase();
+    let says = [
+        "accounting storage is disabled",
+        "not running a supported accounting_storage",
+    ];
+    output.code != 0 && says.iter().any(|words| stderr.contains(words))
+}
+
 /// What a change of jobs led to.
 pub(super) fn read_done(doing: &str, output: &Output) -> Result<(), SlurmError> {
     if output.code == 0 {

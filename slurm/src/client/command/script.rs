@@ -49,6 +49,16 @@ impl Scripts {
         Ok(format!("{PRELUDE}exec {} {ME}\n", self.command(words)?))
     }
 
+    /// Runs `sacctmgr` about the caller; it takes words instead of options, and knows all clusters.
+    pub(super) fn accounts(&self, words: &[&str]) -> Result<String, QuoteError> {
+        let command = Self::default().command(words)?;
+        let cluster = self.cluster.as_ref().map(|name| format!("cluster={name}"));
+        let cluster = quote(&cluster.unwrap_or_default())?;
+        let cluster = if cluster == "''" { "" } else { &cluster };
+        let me = "user=\"$(id -un)\"";
+        Ok(format!("{PRELUDE}exec {command} {me} {cluster}\n"))
+    }
+
     /// Runs a command.
     pub(super) fn plain(&self, words: &[&str]) -> Result<String, QuoteError> {
         Ok(format!("{PRELUDE}exec {}\n", self.command(words)?))
