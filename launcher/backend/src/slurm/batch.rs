@@ -12,7 +12,7 @@ mod environment;
 mod flow;
 mod node;
 
-use schliff_slurm::batch::Batch;
+use schliff_slurm::batch::{Batch, BatchError};
 use schliff_slurm::quote::QuoteError;
 use schliff_spec::cluster::{Chain, Slurm};
 
@@ -57,6 +57,9 @@ pub enum ScriptError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// Slurm cannot be asked for it.
+    #[error(transparent)]
+    Ask(#[from] BatchError),
 }
 
 /// The jobs that an attempt consists of: one, or every link of a chain of successors, which are alike.

@@ -28,5 +28,7 @@ fn report(node: &Node) -> Option<NodeReport> {
 
 /// The nodes of a host list, in the order of their numbers.
 pub(crate) fn names(list: &str) -> Vec<NodeName> {
-    list.split(',').filter_map(|name| name.parse().ok()).collect()
+    list.split(',')
+        .filter_map(|name| name.parse().ok())
+        .collect()
 }

@@ -29,7 +29,7 @@ fn a_script_for_a_user_can_be_read() {
             work_ms: None,
             wish: &launch.wish,
         };
-        let script = render(&by_hand(&site.slurm, &job).expect("a job")).expect("a script");
+        let script = by_hand(&site.slurm, &job).expect("a script");
         insta::assert_snapshot!(format!("{name}-by-hand"), script);
     }
 }

@@ -5,7 +5,7 @@
 //! is a chain, and twice by mistake does no harm. Absent on purpose: a coordinator, and its claim.
 
 use schliff_scheduler::shape::Shape;
-use schliff_slurm::batch::Batch;
+use schliff_slurm::batch::{Batch, render};
 use schliff_spec::cluster::{BatchWish, Chain, Slurm};
 use schliff_spec::id::{Generation, JobId, SubmitKey};
 
@@ -32,11 +32,15 @@ pub struct ByHand<'a> {
     pub wish: &'a BatchWish,
 }
 
-/// The job, to be submitted in a folder that its nodes share.
+/// The script, to be submitted in a folder that its nodes share.
 ///
 /// # Errors
 /// A word of the profile or of the job cannot be written where it has to stand.
-pub fn by_hand(site: &Slurm, job: &ByHand<'_>) -> Result<Batch, ScriptError> {
+pub fn by_hand(site: &Slurm, job: &ByHand<'_>) -> Result<String, ScriptError> {
+    Ok(render(&batch(site, job)?)?)
+}
+
+fn batch(site: &Slurm, job: &ByHand<'_>) -> Result<Batch, ScriptError> {
     let launch = launch(job);
     let attempt = Attempt {
         folder: job.out,
