@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use schliff_scheduler::allocation::{AllocationId, Listing, StopHow};
 use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::time::Timestamp;
-use schliff_spec::cluster::{Slurm, Transport};
+use schliff_spec::cluster::{Chain, Slurm, Transport};
 use schliff_spec::id::{ClusterName, SubmitKey};
 
 use crate::backend::{Backend, Traffic};
