@@ -107,7 +107,7 @@ fn links(chain: Chain, launch: &Launch) -> u64 {
     match chain {
         Chain::None => 1,
         // One to spare: what is done between the last checkpoint and the end is done again.
-        Chain::Requeue | Chain::Successors => (parts + 1).min(MOST_LINKS),
+        Chain::Requeue | Chain::Successors => parts.saturating_add(1).min(MOST_LINKS),
     }
 }
 

@@ -93,10 +93,6 @@ impl SlurmWorld {
         }
     }
 
-    pub(crate) fn options(&self) -> &SlurmOptions {
-        &self.options
-    }
-
     /// A back-end as a coordinator opens it.
     pub(crate) fn backend(&self) -> SlurmBackend {
         let options = self.options.clone();
@@ -205,7 +201,7 @@ impl World for SlurmWorld {
 
     fn unfit(&self, key: SubmitKey) -> Option<Launch> {
         let mut launch = self.launch(key);
-        launch.shape.cpus_per_node = 1_000;
+        launch.wish.partition = Some("nowhere".to_owned());
         Some(launch)
     }
 

@@ -21,6 +21,7 @@ pub(super) struct Body<'a> {
 impl Body<'_> {
     pub(super) fn render(&self) -> Result<String, ScriptError> {
         let nonce = quoted("the claim", self.attempt.nonce)?;
+        let limit_s = self.launch.time_limit_ms.map(|limit_ms| limit_ms / 1_000);
         let sections = [
             self.head()?,
             flow::SIGNALS.to_owned(),
@@ -32,7 +33,7 @@ impl Body<'_> {
             self.network()?,
             self.step()?,
             flow::RUN.to_owned(),
-            flow::follow(self.site.chain, self.links),
+            flow::follow(self.site.chain, self.links, limit_s),
         ];
         let sections = sections.into_iter().filter(|section| !section.is_empty());
         Ok(sections.collect::<Vec<_>>().join("\n"))
@@ -62,14 +63,14 @@ cd \"$folder\"
     /// What makes a program of this site run.
     fn site_setup(&self) -> Result<String, ScriptError> {
         let launching = &self.site.launch;
-        let mut text = String::from(ENVIRONMENT);
         let variables = lines("export ", &launching.environment)?;
+        let mut parts = Vec::new();
         if !variables.is_empty() {
-            text.push_str("\n# The site's environment.\n");
-            text.push_str(&variables);
+            parts.push(format!("# The site's environment.\n{variables}"));
         }
-        text.push_str(&shell_setup(launching)?);
-        Ok(text)
+        parts.extend(shell_setup(launching)?);
+        parts.push(ENVIRONMENT.to_owned());
+        Ok(parts.join("\n"))
     }
 
     /// How processes find each other, and what srun has to be told again.
@@ -85,10 +86,10 @@ cd \"$folder\"
 
 /// Variables of the attempt.
 const ENVIRONMENT: &str = "\
-# Variables of this attempt; they stand in a file of their own, which only its owner can read.
-if [[ -s environment ]]; then
+# The attempt's own variables win. They stand in a file that only its owner can read.
+if [[ -s $folder/environment ]]; then
     set -a
-    . ./environment
+    . \"$folder/environment\"
     set +a
 fi
 ";
@@ -100,12 +101,12 @@ export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 ";
 
 /// Modules and lines of shell.
-fn shell_setup(launching: &Launching) -> Result<String, ScriptError> {
+fn shell_setup(launching: &Launching) -> Result<Option<String>, ScriptError> {
     if launching.modules.is_empty() && launching.setup.is_empty() {
-        return Ok(String::new());
+        return Ok(None);
     }
     let mut text =
-        String::from("\n# The site's set-up; it may read variables that are not set.\nset +u\n");
+        String::from("# The site's set-up; it may read variables that are not set.\nset +u\n");
     if !launching.modules.is_empty() {
         let modules = launching.modules.iter().map(|it| quoted("a module", it));
         let modules = modules.collect::<Result<Vec<_>, _>>()?.join(" ");
@@ -118,7 +119,7 @@ fn shell_setup(launching: &Launching) -> Result<String, ScriptError> {
         text.push('\n');
     }
     text.push_str("set -u\n");
-    Ok(text)
+    Ok(Some(text))
 }
 
 /// A word of the shell that means exactly this text.
