@@ -1,7 +1,8 @@
 # Where a cluster keeps its files, which ports are its own, and who works on it at the moment.
 #
 # Sets: state (its folder), id (its name among processes), base (its first port), nodes (their number),
-# network (host or netns: where the nodes are), release (machine or 24.11: whose Slurm it is). A folder that `up` has not made yet has no id and no ports.
+# network (host or netns: where the nodes are), release (machine or 24.11: whose Slurm it is). A folder that
+# `up` has not made yet has no id and no ports.
 
 fail() {
   echo "slurm/dev: $1" >&2
