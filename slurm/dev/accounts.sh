@@ -18,13 +18,8 @@ make_accounts() {
   : >"$state/log/accounts.out"
   await ctld 20 gpus_are_known
   # One job and two GPUs at a time for each user, ten minutes each.
-  manage add qos capped
-  manage modify qos capped set MaxJobsPerUser=1 MaxTRESPerUser=gres/gpu=2 MaxWall=00:10:00
-  local account
-  for account in dev other; do
-    manage add account "$account" Description="$account" Organization=schliff
-    manage modify account "$account" set QOS=normal,capped DefaultQOS=normal
-  done
+  manage add qos capped MaxJobsPerUser=1 MaxTRESPerUser=gres/gpu=2 MaxWall=00:10:00
+  manage add account dev,other Description=tests Organization=schliff QOS=normal,capped DefaultQOS=normal
   manage add user root Account=dev,other
   manage modify user root set DefaultAccount=dev
   manage add user nobody Account=other

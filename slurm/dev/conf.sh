@@ -1,14 +1,13 @@
 # Writes the cluster's configuration: slurm.conf, gres.conf, cgroup.conf, slurmdbd.conf and the names of its nodes.
 
 node_names() { seq -f 'n%.0f' 1 "$nodes"; }
-node_address() { echo "127.77.1.$((${1#n} + 1))"; }
-controller_address() { echo 127.0.0.1; }
 
 # Times are short, so that tests see a dead node or a killed job within seconds instead of minutes.
 slurm_conf() {
   cat <<END
 ClusterName=dev
-SlurmctldHost=localhost($(controller_address))
+# The controller's own host name, as it binds to that name's address and to no other.
+SlurmctldHost=ctld($(controller_address))
 SlurmctldPort=$(port ctld)
 SlurmUser=slurm
 SlurmdUser=root
@@ -36,6 +35,8 @@ DefMemPerCPU=100
 SlurmdParameters=config_overrides
 GresTypes=gpu
 MpiDefault=none
+# Mail is not sent.
+MailProg=/bin/true
 SlurmctldTimeout=30
 SlurmdTimeout=10
 ReturnToService=2
@@ -47,7 +48,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2,sched_min
 PriorityType=priority/multifactor
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-SlurmctldParameters=preempt_send_user_signal
+$(release_conf)
 JobRequeue=1
 MaxJobCount=50000
 MaxArraySize=10001
@@ -66,8 +67,8 @@ END
   done < <(node_names)
   # GraceTime: a preempted job is warned so many seconds before it is stopped.
   cat <<END
-PartitionName=batch Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=10
-PartitionName=short Nodes=ALL MaxTime=00:03:00 State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=10
+PartitionName=batch Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=5
+PartitionName=short Nodes=ALL MaxTime=00:03:00 State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=5
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 END
 }
@@ -97,6 +98,7 @@ hosts() {
   cat /etc/hosts
   local name
   while read -r name; do echo "$(node_address "$name") $name"; done < <(node_names)
+  echo "$(controller_address) ctld"
   echo "$(controller_address) login"
 }
 
@@ -132,8 +134,7 @@ configure() {
   secret "$state/munge/munge.key" munge 1024
   secret "$state/jwt.key" slurm 32
   fake_gpus
-  # 22.05 wants one named, although no control group is made.
-  echo "CgroupPlugin=cgroup/v1" >"$state/cgroup.conf"
+  cgroup_conf >"$state/cgroup.conf"
   hosts >"$state/hosts"
   (umask 077 && slurmdbd_conf >"$state/slurmdbd.conf")
   chown slurm: "$state/slurmdbd.conf"

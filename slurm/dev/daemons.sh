@@ -30,7 +30,7 @@ make_database() {
 start_dbd() { launch dbd as slurm env MYSQL_UNIX_PORT="$state/db/mysqld.sock" slurmdbd; }
 answers_dbd() { timeout 5 sacctmgr -nP list cluster; }
 
-start_ctld() { launch ctld as slurm slurmctld -f "$SLURM_CONF"; }
+start_ctld() { launch ctld uts as slurm slurmctld -f "$SLURM_CONF"; }
 answers_ctld() { timeout 5 scontrol ping | grep -q 'is UP'; }
 
 # slurmrestd refuses to be root or Slurm's own user.

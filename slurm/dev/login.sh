@@ -1,4 +1,4 @@
-# The login node: an ssh server on loopback with keys of its own, and the ssh_config that leads to it.
+# The login node: an ssh server on loopback (and where nodes can reach it), with keys of its own, and the ssh_config that leads to it.
 
 login_files() {
   local folder="$state/login" name
@@ -10,6 +10,7 @@ login_files() {
   cat >"$folder/sshd_config" <<END
 Port $(port login)
 ListenAddress 127.0.0.1
+ListenAddress $(controller_address)
 HostKey $folder/host_key
 AuthorizedKeysFile $folder/authorized_keys
 PidFile $state/run/sshd.pid

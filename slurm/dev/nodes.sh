@@ -1,6 +1,11 @@
 # The compute nodes: a slurmd each, with a host name of its own and everything that its jobs start.
 
-start_node() { launch "$1" uts slurmd -N "$1" -f "$SLURM_CONF"; }
+start_node() {
+  local network_of=()
+  # `ip netns exec` would also hide /sys/fs/cgroup.
+  if [ "$network" = netns ]; then network_of=(nsenter --net="/run/netns/$(namespace "$1")"); fi
+  launch "$1" uts "${network_of[@]}" slurmd -N "$1" -f "$SLURM_CONF"
+}
 
 # Names of those nodes whose slurmd does not run; their jobs may.
 nodes_without_slurmd() {

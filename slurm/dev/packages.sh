@@ -2,7 +2,7 @@
 # Makes sure that Slurm's daemons, their database and an ssh server are installed. Does nothing when they
 # are; installs Debian's packages else, without letting one of them start a service.
 #
-# Exit 3: not Debian, or not root, so that nothing can be installed (or started) here.
+# packages.sh --list: only their names. Exit 3: not Debian, or not root, so that nothing can be installed (or started) here.
 set -euo pipefail
 
 # The mysql and jwt plug-ins are only recommended by Debian's packages, so that they must be named.
@@ -38,13 +38,14 @@ allow_services() {
 }
 
 main() {
+  if [ "${1:-}" = --list ]; then
+    echo "${packages[@]}"
+    return
+  fi
   if [ "$(id -u)" != 0 ]; then
     echo "slurm/dev: a cluster of its own needs root (its daemons run as several users)" >&2
     exit 3
   fi
-  # Two checkouts may begin at once; dpkg's own lock would make the second one fail.
-  exec 9>/run/lock/schliff-slurm-packages
-  flock 9
   local lacking
   lacking=$(missing)
   if [ -z "$lacking" ]; then return; fi
@@ -52,6 +53,11 @@ main() {
     echo "slurm/dev: not a Debian, and these are not installed:" $lacking >&2
     exit 3
   fi
+  # Two checkouts may begin at once, and each changes policy-rc.d for a while.
+  exec 9</etc/debian_version
+  flock 9
+  lacking=$(missing)
+  if [ -z "$lacking" ]; then return; fi
   echo "slurm/dev: installing Slurm, munge, MariaDB and sshd (lacking:" $lacking\) >&2
   scratch=$(mktemp -d)
   chmod 755 "$scratch"
@@ -70,4 +76,4 @@ main() {
     exit 3
   fi
 }
-main
+main "$@"

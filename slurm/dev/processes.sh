@@ -33,7 +33,7 @@ launch() {
   # machine makes later are still seen.
   env -i PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin LANG=C.UTF-8 SLURM_CONF="$SLURM_CONF" \
     setsid unshare "${namespaces[@]}" --propagation slave \
-    "$here/inside.sh" "$state/marks/$(mark "$name")" "$hostname" "${user[@]}" "$@" \
+    "$here/inside.sh" "$state/marks/$(mark "$name")" "$hostname" "$image" "${user[@]}" "$@" \
     </dev/null >"$state/log/$name.out" 2>&1 &
 }
 

@@ -1,7 +1,7 @@
 # Where a cluster keeps its files, which ports are its own, and who works on it at the moment.
 #
-# Sets: state (its folder), id (its name among processes), base (its first port), nodes (their number).
-# A folder that `up` has not made yet has none of the last three.
+# Sets: state (its folder), id (its name among processes), base (its first port), nodes (their number),
+# network (host or netns: where the nodes are), release (machine or 24.11: whose Slurm it is). A folder that `up` has not made yet has no id and no ports.
 
 fail() {
   echo "slurm/dev: $1" >&2
@@ -24,16 +24,25 @@ open_state() {
   # The longest socket's name below it must fit into the 107 bytes that Unix allows.
   [ "${#state}" -le 60 ] || fail "the state folder's path is too long for sockets in it (60 at most): $state" 2
   [[ "$state" =~ ^/[A-Za-z0-9._/-]+$ ]] || fail "the state folder's path has a character that slurm.conf cannot hold: $state" 2
-  id='' base='' nodes=4
-  if [ -s "$state/cluster" ]; then read -r id base nodes <"$state/cluster"; fi
+  id='' base='' nodes=4 network='' release=''
+  if [ -s "$state/cluster" ]; then read -r id base nodes network release <"$state/cluster"; fi
+  network="${network:-host}" release="${release:-machine}"
   export SLURM_CONF="$state/slurm.conf"
+  use_release
 }
 
-# One command at a time changes a cluster. The lock is not in the folder, which may go meanwhile.
+# One command at a time changes a cluster. The folder itself is the lock; it may be removed and made again
+# while we wait for it.
 locked() {
   [ "$(id -u)" = 0 ] || fail "'$verb' needs root" 3
-  exec 9>"/run/lock/schliff-slurm-$(cksum <<<"$state" | cut -d' ' -f1)"
-  flock -w 300 9 || fail "another command has been at work on $state for five minutes"
+  local limit=$((SECONDS + 300))
+  while true; do
+    if [ "$1" = up ]; then mkdir -p "$state"; fi
+    if [ ! -d "$state" ]; then break; fi
+    exec 9<"$state"
+    flock -w $((limit - SECONDS)) 9 || fail "another command has been at work on $state for five minutes"
+    if [ "$state" -ef /proc/self/fd/9 ]; then break; fi
+  done
   open_state
   "$@"
 }
@@ -43,9 +52,14 @@ found_state() {
   if [ -n "$wish_nodes" ]; then
     [[ "$wish_nodes" =~ ^[1-9][0-9]{0,2}$ ]] && [ "$wish_nodes" -le 170 ] || fail "--nodes: 1 to 170, not $wish_nodes" 2
   fi
-  mkdir -p "$state"
+  [[ "${wish_release:-machine}" =~ ^(machine|24\.11)$ ]] || fail "--release: machine or 24.11, not $wish_release" 2
+  if [ -n "$wish_release" ] && [ -n "$id" ] && [ "$wish_release" != "$release" ]; then
+    fail "$state has Slurm's release $release; another one needs another folder, or 'down --purge' first" 2
+  fi
   # A folder of somebody else in /tmp could be anything, for daemons that run as root.
   [ -O "$state" ] && [ ! -L "$state" ] || fail "$state is not a folder of this user"
+  # It will be removed whole one day.
+  [ -n "$id" ] || [ -z "$(ls -A "$state")" ] || fail "$state is not empty, and not a cluster's"
   chmod 755 "$state"
   setpriv --reuid=nobody --regid=nogroup --clear-groups test -x "$state" ||
     fail "the users slurm, munge, mysql and nobody cannot enter $state: a folder above it is closed" 3
@@ -54,8 +68,9 @@ found_state() {
   fi
   [ -n "$id" ] || id="$(head -c 6 /dev/urandom | od -An -tx1 | tr -d ' \n')"
   [ -n "$base" ] || base="${wish_ports:-$(free_ports)}"
-  nodes="${wish_nodes:-$nodes}"
-  echo "$id $base $nodes" >"$state/cluster"
+  nodes="${wish_nodes:-$nodes}" network="${wish_network:-$network}" release="${wish_release:-$release}"
+  echo "$id $base $nodes $network $release" >"$state/cluster"
+  choose_release
 }
 
 port() {
@@ -95,7 +110,8 @@ environment() {
     SCHLIFF_SLURM_REST_URL "http://127.0.0.1:$(port rest)" SCHLIFF_SLURM_REST_USER root \
     SCHLIFF_SLURM_JWT_FILE "$state/user/jwt" \
     SCHLIFF_SLURM_SSH_CONFIG "$state/user/ssh_config" SCHLIFF_SLURM_SSH_HOST login \
-    SCHLIFF_SLURM_NODES "$nodes" SCHLIFF_SLURM_HOST_ADDR 127.0.0.1
+    SCHLIFF_SLURM_NODES "$nodes" SCHLIFF_SLURM_HOST_ADDR "$(controller_address)"
+  if [ "$release" != machine ]; then printf 'export PATH=%q:"$PATH"\n' "$state/bin"; fi
   # Inherited from a job or from another cluster they would change what the clients do.
   for name in SLURM_JWT SLURM_CLUSTERS SBATCH_PARTITION SBATCH_ACCOUNT; do echo "unset $name"; done
 }

@@ -4,7 +4,12 @@ up() {
   "$here/packages.sh"
   found_state
   configure
+  make_network
   login_files
+  if all_answers; then
+    user_token
+    return
+  fi
   ensure munge
   ensure db 60
   make_database
@@ -16,6 +21,17 @@ up() {
   ensure rest
   ensure login
   user_token
+}
+
+# All at once, as each question takes a while.
+all_answers() {
+  local name asked=()
+  for name in munge db dbd ctld rest login; do
+    { runs "$name" && "answers_$name"; } >/dev/null 2>&1 &
+    asked+=($!)
+  done
+  [ -z "$(nodes_without_slurmd)" ] && nodes_are_ready || asked+=(0)
+  for name in "${asked[@]}"; do wait "$name" 2>/dev/null || return 1; done
 }
 
 status() {

@@ -2,6 +2,7 @@
 
 pub mod command;
 mod fault;
+pub mod rest;
 
 use async_trait::async_trait;
 

@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use schliff_scheduler::allocation::{AllocationId, Listing, StopHow};
 use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::time::Timestamp;
-use schliff_spec::cluster::{Slurm, Transport};
+use schliff_spec::cluster::{Chain, Slurm, Transport};
 use schliff_spec::id::{ClusterName, SubmitKey};
 
 use crate::backend::{Backend, Traffic};
@@ -105,6 +105,7 @@ impl Backend for SlurmBackend {
             max_time_ms: options.max_time_ms,
             max_waiting: options.site.max_queued,
             settle_ms,
+            chains: options.site.chain != Chain::None,
         }
     }
 

@@ -101,6 +101,15 @@ With no configuration there is one cluster, this machine. The state folder is --
 $SCHLIFF_STATE, else $XDG_STATE_HOME/schliff, else ~/.local/state/schliff. SIGTERM and Ctrl-C end the
 coordinator, not the jobs: the next start goes on with them. SCHLIFF_LOG=info says more.";
 
+pub(super) const RELAY_EXAMPLES: &str = "\
+Examples:
+  schliff relay --folder /p/project/schliff --coordinator https://HOST:7411 --ca-file ca.pem
+  schliff relay --folder /p/project/schliff --coordinator http://127.0.0.1:7411 --once
+
+For clusters whose profile has reports = \"spool\". A coordinator that reaches the cluster relays by
+itself. It may be ended and started again at any time, and two at a time do no harm. With --once it ends
+with 0 when all was taken, 3 where no coordinator answers, 4 where one refuses an attempt.";
+
 pub(super) const SUBMIT_EXAMPLES: &str = "\
 Examples:
   schliff submit job.toml
