@@ -14,7 +14,7 @@ slurm() { "$here/slurm" "$@"; }
 
 finish() {
   local status=$?
-  slurm down --purge || status=1
+  [ ! -e "$SCHLIFF_SLURM_STATE" ] || slurm down --purge || status=1
   rm -rf "$work"
   exit "$status"
 }

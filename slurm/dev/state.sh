@@ -62,8 +62,10 @@ found_state() {
   # It will be removed whole one day.
   [ -n "$id" ] || [ -z "$(ls -A "$state")" ] || fail "$state is not empty, and not a cluster's"
   chmod 755 "$state"
-  setpriv --reuid=nobody --regid=nogroup --clear-groups test -x "$state" ||
+  setpriv --reuid=nobody --regid=nogroup --clear-groups test -x "$state" || {
+    rmdir "$state" 2>/dev/null || true
     fail "the users slurm, munge, mysql and nobody cannot enter $state: a folder above it is closed" 3
+  }
   if [ -n "$wish_ports" ] && [ -n "$base" ] && [ "$wish_ports" != "$base" ]; then
     fail "$state has the ports from $base; other ones need 'down --purge' first" 2
   fi
