@@ -28,7 +28,6 @@ fn report(node: &Node) -> Option<NodeReport> {
 
 /// The nodes of a host list, in the order of their numbers.
 pub(crate) fn names(list: &str) -> Vec<NodeName> {
-    list.split(',')
-        .filter_map(|name| name.parse().ok())
-        .collect()
+    let names = schliff_slurm::hostlist::expand(list).unwrap_or_default();
+    names.iter().filter_map(|name| name.parse().ok()).collect()
 }
