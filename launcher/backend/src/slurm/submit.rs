@@ -46,13 +46,10 @@ impl Desk {
                     self.ask(&doing, noted, read::nothing).await?;
                     id
                 }
-                None => self
-                    .open(&doing, launch, true)
-                    .await?
-                    .map_err(|Unsettled| {
-                        let why = "the shared folder does not keep what was written";
-                        lost(&doing, why)
-                    })?,
+                None => self.open(&doing, launch, true).await?.map_err(|Unsettled| {
+                    let why = "the shared folder does not keep what was written";
+                    lost(&doing, why)
+                })?,
             },
         };
         Ok(AllocationId(id.to_string()))
@@ -62,10 +59,7 @@ impl Desk {
         &self,
         launch: &Launch,
     ) -> Result<Option<Timestamp>, BackendError> {
-        let doing = format!(
-            "ask {} when {} would start",
-            self.options.cluster, launch.key
-        );
+        let doing = format!("ask {} when {} would start", self.options.cluster, launch.key);
         let plan = self.plan(&doing, launch)?;
         let Some(first) = plan.jobs.first() else {
             return Ok(None);
