@@ -9,6 +9,7 @@
 mod job;
 mod node;
 mod partition;
+mod past;
 mod value;
 
 use serde::Deserialize;
@@ -47,6 +48,15 @@ pub fn remarks(answer: &str) -> Result<Remarks, ParseError> {
 pub fn jobs(answer: &str) -> Result<Vec<Job>, ParseError> {
     let form: JobsForm = read("jobs in JSON", answer)?;
     form.jobs.into_iter().map(job::Form::into_job).collect()
+}
+
+/// Reads the runs of an answer of the accounting database.
+///
+/// # Errors
+/// It has no list of jobs, or one has no number or no known state.
+pub fn past(answer: &str) -> Result<Vec<Job>, ParseError> {
+    let form: PastForm = read("past jobs in JSON", answer)?;
+    form.jobs.into_iter().map(past::Form::into_job).collect()
 }
 
 /// Reads the nodes of an answer, also of those that `sinfo` groups from 23.02 on.
@@ -127,6 +137,11 @@ impl RemarkForm {
 #[derive(Deserialize)]
 struct JobsForm {
     jobs: Vec<job::Form>,
+}
+
+#[derive(Deserialize)]
+struct PastForm {
+    jobs: Vec<past::Form>,
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,7 @@
 
 pub mod association;
 pub mod batch;
+pub mod calls;
 pub mod channel;
 pub mod client;
 pub mod gres;
@@ -17,6 +18,7 @@ pub mod job;
 pub mod json;
 pub mod node;
 pub mod parse;
+pub mod quote;
 pub mod reason;
 pub mod record;
 pub mod sacct;

@@ -38,7 +38,7 @@ pub(super) struct Form {
 /// What `wait` tells as a number, or its parts from 23.11 on.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum ExitForm {
+pub(super) enum ExitForm {
     Parts {
         return_code: Number,
         #[serde(default)]
@@ -56,7 +56,7 @@ impl Default for ExitForm {
 /// `{"id": …}` up to 24.05's v0.0.41, and as `signal_id` before v0.0.40.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct SignalForm {
+pub(super) struct SignalForm {
     #[serde(alias = "signal_id")]
     id: Number,
 }
@@ -117,7 +117,7 @@ fn reason(word: String, description: String) -> String {
 }
 
 impl ExitForm {
-    fn into_exit(self) -> Option<Exit> {
+    pub(super) fn into_exit(self) -> Option<Exit> {
         match self {
             Self::Parts {
                 return_code,
