@@ -21,6 +21,7 @@ FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
 .PHONY: help build quickstart test check sim sim-mutations
+.PHONY: slurm-up slurm-down
 .PHONY: bench bench-train bench-collective bench-checkpoint bench-precision bench-coordinator
 .PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-browser test-cuda-kernels gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
@@ -67,6 +68,18 @@ test-postgres: rust-tools ## Test the journal and a takeover on Postgres, on a s
 test-browser: build ## Drive the status page in Chromium over real jobs; screenshots: target/browser
 	$(CARGO) build --release --locked --workspace --example showcase
 	reference/browser/run.sh
+
+# SLURM_STATE: another folder than /tmp/schliff-slurm. SLURM_NODES: another number than 4. SLURM_VERSION=24.11:
+# another Slurm than Debian's own, in a folder of its own.
+ifdef SLURM_VERSION
+SLURM_STATE ?= /tmp/schliff-slurm-$(SLURM_VERSION)
+endif
+slurm-up: ## Start a real Slurm cluster on this machine: Debian, as root (slurm/dev/README.md)
+	slurm/dev/slurm up $(addprefix --state ,$(SLURM_STATE)) $(addprefix --nodes ,$(SLURM_NODES)) \
+	  $(addprefix --release ,$(SLURM_VERSION))
+
+slurm-down: ## End that cluster and all that ran on it
+	slurm/dev/slurm down $(addprefix --state ,$(SLURM_STATE))
 
 check: rust-tools ## Check format, lints, licences, layers and house rules
 	$(CARGO) fmt --all --check
