@@ -14,7 +14,8 @@ if [ -n "$image" ]; then
 fi
 # A command on a terminal or in a pipe: its open files are its caller's business.
 if [ -z "$hosts" ]; then exec "$@"; fi
-# 255 is bash's own, and closed by exec. A lock, a pipe or a job server of whoever called would be held for as long as the daemon lives.
+# A lock, a pipe or a job server of whoever called would be held for as long as the daemon lives. 255 is bash's
+# own, which it closes itself.
 for path in /proc/self/fd/*; do
   number=${path##*/}
   if [ "$number" -gt 2 ] && [ "$number" != 255 ]; then

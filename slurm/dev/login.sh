@@ -1,4 +1,5 @@
-# The login node: an ssh server on loopback (and where nodes can reach it), with keys of its own, and the ssh_config that leads to it.
+# The login node: an ssh server on loopback (and where nodes can reach it) with keys of its own, and the
+# ssh_config that leads to it.
 
 login_files() {
   local folder="$state/login" name
@@ -45,11 +46,11 @@ END
 start_login() { launch login uts /usr/sbin/sshd -D -E "$state/log/login.log" -f "$state/login/sshd_config"; }
 answers_login() { timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0 && read -r banner <&3 && [[ $banner == SSH-* ]]' "$(port login)"; }
 
-# The server's process for each connection, but not the one that listens.
+# The server's process for each connection, but not the one that listens. Newer ones have a name of their own.
 ssh_sessions() {
   local pid listener
   listener="$(cat "$state/run/sshd.pid")"
   for pid in $(processes login); do
-    if [ "$pid" != "$listener" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = sshd ]; then echo "$pid"; fi
+    if [ "$pid" != "$listener" ] && [[ "$(cat "/proc/$pid/comm" 2>/dev/null)" == sshd* ]]; then echo "$pid"; fi
   done
 }

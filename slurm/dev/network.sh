@@ -25,6 +25,8 @@ make_network() {
     ip link set "$(bridge)" up
   fi
   local name
+  # `ip netns` makes this mount point on its first use, and leaves it.
+  if ! mountpoint -q /run/netns; then touch "$state/made-netns"; fi
   while read -r name; do
     if [ ! -e "/run/netns/$(namespace "$name")" ]; then plug_in "$name"; fi
     ip link set "$(cable "$name")" up
@@ -50,6 +52,11 @@ remove_network() {
     ip netns del "${path##*/}"
   done
   ip link del "$(bridge)" 2>/dev/null || true
+  if [ -e "$state/made-netns" ]; then
+    rm "$state/made-netns"
+    # Somebody else's may be in there by now.
+    if [ -z "$(ls -A /run/netns)" ]; then umount /run/netns && rmdir /run/netns; fi
+  fi
 }
 
 # up or down: the link of a node.

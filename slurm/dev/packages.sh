@@ -2,7 +2,8 @@
 # Makes sure that Slurm's daemons, their database and an ssh server are installed. Does nothing when they
 # are; installs Debian's packages else, without letting one of them start a service.
 #
-# packages.sh --list: only their names. Exit 3: not Debian, or not root, so that nothing can be installed (or started) here.
+# packages.sh --list: only their names.
+# Exit 3: not Debian, or not root, so that nothing can be installed (or started) here.
 set -euo pipefail
 
 # The mysql and jwt plug-ins are only recommended by Debian's packages, so that they must be named.

@@ -22,9 +22,10 @@ choose_release() {
   folder="$("$here/trixie.sh")"
   mkdir -p "$state/bin"
   install -m 755 "$here/inside.sh" "$state/bin/.inside"
+  # The whole path: by its name alone it would find itself.
   cat >"$state/bin/.command" <<END
 #!/bin/sh
-exec unshare --mount --propagation slave "$state/bin/.inside" '' '' "$folder" "\${0##*/}" "\$@"
+exec unshare --mount --propagation slave "$state/bin/.inside" '' '' "$folder" "/usr/bin/\${0##*/}" "\$@"
 END
   chmod 755 "$state/bin/.command"
   for name in "${commands[@]}"; do ln -sf .command "$state/bin/$name"; done

@@ -75,10 +75,12 @@ check_second_user() {
   scancel -u nobody
 }
 
-# call TOKEN: the HTTP status of a ping.
+# call TOKEN: the HTTP status of a question. No ping: 24.11 answers that with 200 even when the token has expired.
 call() {
-  curl -s -o "$work/ping" -w '%{http_code}' -H "X-SLURM-USER-NAME: $SCHLIFF_SLURM_REST_USER" \
-    -H "X-SLURM-USER-TOKEN: $1" "$SCHLIFF_SLURM_REST_URL/slurm/${REST_VERSION:-v0.0.38}/ping"
+  local family=v0.0.38
+  if [ -n "${SLURM_VERSION:-}" ]; then family=v0.0.42; fi
+  curl -s -o "$work/answer" -w '%{http_code}' -H "X-SLURM-USER-NAME: $SCHLIFF_SLURM_REST_USER" \
+    -H "X-SLURM-USER-TOKEN: $1" "$SCHLIFF_SLURM_REST_URL/slurm/$family/nodes"
 }
 check_rest() {
   local short

@@ -1,7 +1,8 @@
 # Where a cluster keeps its files, which ports are its own, and who works on it at the moment.
 #
 # Sets: state (its folder), id (its name among processes), base (its first port), nodes (their number),
-# network (host or netns: where the nodes are), release (machine or 24.11: whose Slurm it is). A folder that `up` has not made yet has no id and no ports.
+# network (host or netns: where the nodes are), release (machine or 24.11: whose Slurm it is). A folder that
+# `up` has not made yet has no id and no ports.
 
 fail() {
   echo "slurm/dev: $1" >&2
@@ -61,8 +62,10 @@ found_state() {
   # It will be removed whole one day.
   [ -n "$id" ] || [ -z "$(ls -A "$state")" ] || fail "$state is not empty, and not a cluster's"
   chmod 755 "$state"
-  setpriv --reuid=nobody --regid=nogroup --clear-groups test -x "$state" ||
+  setpriv --reuid=nobody --regid=nogroup --clear-groups test -x "$state" || {
+    rmdir "$state" 2>/dev/null || true
     fail "the users slurm, munge, mysql and nobody cannot enter $state: a folder above it is closed" 3
+  }
   if [ -n "$wish_ports" ] && [ -n "$base" ] && [ "$wish_ports" != "$base" ]; then
     fail "$state has the ports from $base; other ones need 'down --purge' first" 2
   fi

@@ -19,7 +19,7 @@ use schliff_slurm::scontrol::{Config, Rules};
 use schliff_spec::cluster::{ClusterProfile, Limits, Slurm, SlurmAsk};
 use serde::Serialize;
 
-pub use look::{look, trial};
+pub use look::look;
 
 /// What a site tells of itself; what is `None` it does not tell.
 #[derive(Clone, Debug, Default)]

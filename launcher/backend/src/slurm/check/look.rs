@@ -15,16 +15,25 @@ use schliff_spec::id::{Generation, JobId, SubmitKey};
 
 use super::{FolderThere, SiteFacts};
 use crate::launch::Launch;
+use crate::slurm::Reach;
 use crate::slurm::batch::{Attempt, batches};
 
 /// Wall time of the job that is tried, where neither the profile nor the site has a longest one.
 const TRIAL_MS: u64 = 3_600_000;
 
-/// Asks for everything but a trial.
+/// Asks a site for all that it tells, and whether it would take a job.
 ///
 /// # Errors
 /// The site cannot be reached, or does not tell its partitions and nodes.
-pub async fn look(
+pub async fn look(site: &Slurm, limits: Limits, reach: &Reach) -> Result<SiteFacts, SlurmError> {
+    let client = reach.slurm().as_ref();
+    let mut facts = told(site, client, reach.channel().as_ref()).await?;
+    facts.trial = trial(site, limits, &facts, client).await;
+    Ok(facts)
+}
+
+/// Everything but a trial.
+async fn told(
     site: &Slurm,
     client: &dyn Client,
     channel: &dyn Channel,
@@ -52,9 +61,9 @@ pub async fn look(
     Ok(facts)
 }
 
-/// Asks whether Slurm would take a job of one node with the profile's words. `None` where it cannot
-/// be asked yet: something has to be filled in, or a job has to say who pays.
-pub async fn trial(
+/// Whether Slurm would take a job of one node with the profile's words. `None` where it cannot be
+/// asked yet: something has to be filled in, or a job has to say who pays.
+async fn trial(
     site: &Slurm,
     limits: Limits,
     facts: &SiteFacts,

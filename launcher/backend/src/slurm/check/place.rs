@@ -19,7 +19,8 @@ impl Comparison<'_> {
 
     fn folder(&mut self) {
         let (key, folder) = ("slurm.folder", &self.slurm.folder);
-        match self.facts.folder {
+        let is_blank = self.slurm.blanks().iter().any(|blank| blank.key == key);
+        match self.facts.folder.filter(|_| !is_blank) {
             None => {}
             Some(FolderThere::Writable) => self.fits(key, folder, "writable"),
             Some(FolderThere::CanBeMade) => self.fits(key, folder, "can be made"),
@@ -36,7 +37,8 @@ impl Comparison<'_> {
 
     fn program(&mut self) {
         let (key, program) = ("slurm.program", &self.slurm.program);
-        match self.facts.has_program {
+        let is_blank = self.slurm.blanks().iter().any(|blank| blank.key == key);
+        match self.facts.has_program.filter(|_| !is_blank) {
             None => {}
             Some(true) => self.fits(key, program, "there, on the login node"),
             Some(false) => {
