@@ -136,6 +136,7 @@ fn site(profile: &ClusterProfile, state: &Path) -> Result<Site, CliError> {
     let backend = Local::open(options).map_err(|error| cannot(&error))?;
     Ok(Site {
         cost: profile.cost,
+        country: profile.site.country.clone(),
         ..Site::new(Arc::new(backend))
     })
 }
