@@ -19,6 +19,7 @@ mod outcome;
 mod plain;
 mod plot;
 mod progress;
+mod relaying;
 mod script;
 mod state_folder;
 mod table;
