@@ -1,7 +1,14 @@
 //! A batch job: what is asked of Slurm, and the script that it runs.
 //!
 //! Rules: data only here; [`render`] turns it into the script with its `#SBATCH` lines, and slurmrestd's
-//! modules turn the same fields into a request. What has no field of its own is not asked for.
+//! modules turn the same fields into a request. What has no field of its own is not asked for, but
+//! for two things that every job gets: its output is appended, so that a job that starts again keeps
+//! its log, and nothing of the submitter's environment comes along.
+
+mod directives;
+mod script;
+
+pub use script::{BatchError, render};
 
 /// A batch job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +23,7 @@ pub struct Batch {
     pub output: String,
     /// `--chdir`; also the place of relative paths.
     pub folder: String,
-    /// What is run, without the first line and without `#SBATCH` lines: see [`crate::batch::body`].
+    /// What bash runs, without the first line and without `#SBATCH` lines.
     pub body: String,
 }
 

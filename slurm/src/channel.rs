@@ -3,7 +3,20 @@
 //! Rules: a script is for a POSIX `sh`; it reaches that shell by its standard input, so that nothing
 //! of it stands in a list of processes. Its own standard input is empty.
 
+mod capture;
+mod frame;
+mod gate;
+mod group;
+mod local;
+mod ssh;
+
+use std::time::Duration;
+
 use async_trait::async_trait;
+
+pub use gate::LoginGate;
+pub use local::LocalChannel;
+pub use ssh::{SshChannel, SshOptions};
 
 /// What a script printed, and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +48,26 @@ pub enum ChannelError {
         /// Why.
         why: String,
     },
+}
+
+/// What a script may take. One that takes more is lost: nobody knows how far it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From its first byte to its last answer.
+    pub timeout: Duration,
+    /// Of each of its two outputs.
+    pub output_bytes: usize,
+}
+
+impl Default for Limits {
+    /// A minute, which Slurm's own commands never take (`MessageTimeout` is 10 s), and 64 MiB, which
+    /// tell of some 500,000 jobs.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(60),
+            output_bytes: 64 << 20,
+        }
+    }
 }
 
 /// A place where scripts are run.

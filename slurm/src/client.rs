@@ -1,7 +1,12 @@
 //! What Schliff, or anybody, asks of Slurm, by whatever way it is reached.
 
+pub mod command;
+mod fault;
+pub mod rest;
+
 use async_trait::async_trait;
 
+use crate::association::Association;
 use crate::batch::Batch;
 use crate::job::{Job, JobId};
 use crate::node::{Node, Partition};
@@ -102,6 +107,15 @@ pub trait Slurm: Send + Sync {
         since: UnixSeconds,
     ) -> Result<Option<Vec<Job>>, SlurmError>;
 
+    /// The accounts and QOS that the user has; `None` where there is no accounting database, or no
+    /// way to ask it.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn associations(&self) -> Result<Option<Vec<Association>>, SlurmError> {
+        Ok(None)
+    }
+
     /// All nodes.
     ///
     /// # Errors
@@ -134,4 +148,38 @@ pub trait Slurm: Send + Sync {
 
     /// Remote procedure calls to Slurm's controller that were caused so far, and failed ones.
     fn calls(&self) -> (u64, u64);
+}
+
+/// The refusal of a job that was taken otherwise than it was asked for, and cancelled again, with what
+/// came of that.
+pub fn doubtful(
+    doing: &str,
+    job: JobId,
+    warning: &str,
+    cancelled: Result<(), SlurmError>,
+) -> SlurmError {
+    let doing = doing.to_owned();
+    match cancelled {
+        Ok(()) => SlurmError::Refused {
+            doing,
+            why: format!("job {job} was taken with a warning, and cancelled again: {warning}"),
+        },
+        // It may run: whoever asks must look again.
+        Err(error) => SlurmError::Lost {
+            doing,
+            why: format!("job {job} was taken with the warning `{warning}`; {error}"),
+        },
+    }
+}
+
+/// Jobs in an error: all of a few, or how many.
+fn named(jobs: &[JobId]) -> String {
+    match jobs {
+        [job] => format!("job {job}"),
+        few if few.len() <= 4 => {
+            let few: Vec<_> = few.iter().map(ToString::to_string).collect();
+            format!("jobs {}", few.join(", "))
+        }
+        many => format!("{} jobs", many.len()),
+    }
 }

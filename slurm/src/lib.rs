@@ -7,12 +7,28 @@
 //! an error. Releases 20.11 to 26.05 are meant to work. Absent on purpose: libslurm (ADR 10), and
 //! any idea of what a job does.
 
+pub mod association;
 pub mod batch;
+pub mod calls;
 pub mod channel;
 pub mod client;
+pub mod gres;
+pub mod hostlist;
 pub mod job;
+pub mod json;
 pub mod node;
+pub mod parse;
+pub mod quote;
+pub mod reason;
+pub mod record;
+pub mod sacct;
+pub mod sbatch;
+pub mod scontrol;
+pub mod sinfo;
+pub mod squeue;
 pub mod state;
+pub mod tasks;
 pub mod time;
 
 pub use client::{Slurm, SlurmError};
+pub use parse::ParseError;

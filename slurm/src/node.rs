@@ -1,5 +1,7 @@
 //! A node and a partition as Slurm tells of them.
 
+pub(crate) mod state;
+
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {

@@ -1,4 +1,8 @@
 //! What a job does, in Slurm's words.
+//!
+//! Absent on purpose: what follows from it. Not in the queue never means failed.
+
+mod words;
 
 /// The states of `squeue` and `sacct`; flags such as `COMPLETING` are apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +66,12 @@ pub enum StateFlag {
     Revoked,
     /// Its power is being turned on.
     PowerUpNode,
+    /// Put into the queue again by a federation.
+    RequeueFed,
+    /// Its nodes could not be set up as it asked.
+    ReconfigFail,
+    /// Put into the queue again, to start before others.
+    Expediting,
 }
 
 /// A job's state.

@@ -175,7 +175,17 @@ again, it goes on from its newest checkpoint.";
 pub(super) const CLUSTERS_EXAMPLES: &str = "\
 Examples:
   schliff clusters
-  schliff clusters --json";
+  schliff clusters --json
+  schliff clusters check juwels-booster";
+
+pub(super) const CLUSTERS_CHECK_EXAMPLES: &str = "\
+Examples:
+  schliff clusters check my-site.toml
+  schliff clusters check juwels-booster --json
+
+The site is asked a dozen short questions, and whether it would take a job; nothing is submitted. No
+coordinator is needed. Exit code: 0 where nothing differs, 1 where something does, 3 where the site
+cannot be asked.";
 
 pub(super) const NODES_EXAMPLES: &str = "\
 Examples:

@@ -1,0 +1,207 @@
+//! What every client must do.
+
+use schliff_slurm::batch::{GpuForm, Gpus};
+use schliff_slurm::client::Cancel;
+use schliff_slurm::job::JobId;
+use schliff_slurm::state::BaseState;
+use schliff_slurm::{Slurm, SlurmError};
+
+use crate::cluster::Cluster;
+
+/// All of it.
+pub(crate) async fn all(cluster: &Cluster, slurm: &dyn Slurm) {
+    a_held_job_is_listed_and_cancelled(cluster, slurm).await;
+    what_is_asked_for_is_given(cluster, slurm).await;
+    a_refused_job_leaves_nothing(cluster, slurm).await;
+    a_trial_submits_nothing(cluster, slurm).await;
+    a_signal_reaches_the_batch_script(cluster, slurm).await;
+    a_job_that_waits_for_its_time_starts_now(cluster, slurm).await;
+    the_past_is_known(cluster, slurm).await;
+    nodes_and_partitions_are_told(slurm).await;
+    cluster.clean().await;
+}
+
+async fn a_held_job_is_listed_and_cancelled(cluster: &Cluster, slurm: &dyn Slurm) {
+    let batch = cluster.held("held");
+    let id = slurm.submit(&batch).await.expect("taken");
+    let job = cluster.until(slurm, id, |_| true).await;
+    assert_eq!((&job.name, &job.comment), (&batch.name, &batch.comment));
+    assert_eq!(job.state.base, BaseState::Pending);
+    assert_eq!(job.reason, "JobHeldUser");
+    assert_eq!((job.node_count, job.time_limit_min), (1, Some(5)));
+    assert_eq!((job.partition.as_str(), job.nodes.as_str()), ("batch", ""));
+    assert!(job.submitted_at.is_some() && job.start_at.is_none());
+    let others = slurm.queue(&format!("{}-no-such", cluster.prefix)).await;
+    assert_eq!(others.expect("a queue"), []);
+    let unknown = JobId(999_999_999);
+    for _ in 0..2 {
+        let cancelled = slurm.cancel(&[id, unknown], Cancel::End).await;
+        cancelled.expect("ended, or over already");
+    }
+    let over = |job: &schliff_slurm::job::Job| job.state.base == BaseState::Cancelled;
+    cluster.until(slurm, id, over).await;
+}
+
+async fn what_is_asked_for_is_given(cluster: &Cluster, slurm: &dyn Slurm) {
+    let mut batch = cluster.batch(
+        "asked",
+        "env | grep ^SLURM_ | sort\necho \"it's `hostname`\"\nexit 3\n",
+    );
+    batch.ask.nodes = 2;
+    batch.ask.cpus_per_task = Some(2);
+    batch.ask.gpus = Some(Gpus {
+        count: 2,
+        kind: None,
+        form: GpuForm::Gres,
+    });
+    let id = slurm.submit(&batch).await.expect("taken");
+    let ended = cluster
+        .until(slurm, id, |job| {
+            job.state.base.is_end() && job.state.flags.is_empty()
+        })
+        .await;
+    assert_eq!(ended.state.base, BaseState::Failed, "{ended:?}");
+    let log = cluster.folder.path().join(format!("{id}.log"));
+    let log = std::fs::read_to_string(log).expect("a log");
+    for line in [
+        "SLURM_JOB_NUM_NODES=2",
+        "SLURM_CPUS_PER_TASK=2",
+        "SLURM_GPUS_ON_NODE=2",
+        "SLURM_TASKS_PER_NODE=1(x2)",
+        &format!("SLURM_JOB_NAME={}", batch.name),
+        &format!(
+            "it's {}",
+            ended
+                .nodes
+                .replace(['[', ']'], "")
+                .split(['-', ','])
+                .next()
+                .expect("a node")
+        ),
+    ] {
+        assert!(
+            log.lines().any(|found| found == line),
+            "{line} is not in:\n{log}"
+        );
+    }
+}
+
+async fn a_refused_job_leaves_nothing(cluster: &Cluster, slurm: &dyn Slurm) {
+    let mut nowhere = cluster.held("refused");
+    nowhere.ask.partition = Some("no-such".to_owned());
+    let mut broke = cluster.held("refused");
+    broke.ask.account = Some("no-such".to_owned());
+    for batch in [nowhere, broke] {
+        let error = slurm.submit(&batch).await.expect_err("refused");
+        assert!(matches!(error, SlurmError::Refused { .. }), "{error}");
+        assert!(
+            error.to_string().to_lowercase().contains("invalid"),
+            "{error}"
+        );
+    }
+    let left = slurm.queue(&format!("{}-refused", cluster.prefix)).await;
+    assert_eq!(left.expect("a queue"), []);
+}
+
+async fn a_trial_submits_nothing(cluster: &Cluster, slurm: &dyn Slurm) {
+    let fine = cluster.batch("trial", "sleep 300\n");
+    let trial = slurm.test(&fine).await.expect("it would be taken");
+    assert!(!trial.words.is_empty());
+    let mut impossible = fine.clone();
+    impossible.ask.nodes = 90;
+    let error = slurm.test(&impossible).await.expect_err("impossible");
+    assert!(matches!(error, SlurmError::Refused { .. }), "{error}");
+    let left = slurm.queue(&format!("{}-trial", cluster.prefix)).await;
+    assert_eq!(left.expect("a queue"), []);
+}
+
+async fn a_signal_reaches_the_batch_script(cluster: &Cluster, slurm: &dyn Slurm) {
+    let body =
+        "trap 'echo told; exit 0' USR1\necho ready >ready\nwhile :; do sleep 300 & wait $!; done\n";
+    let batch = cluster.batch("signal", body);
+    let id = slurm.submit(&batch).await.expect("taken");
+    let ready = cluster.folder.path().join("ready");
+    let runs =
+        |job: &schliff_slurm::job::Job| job.state.base == BaseState::Running && ready.exists();
+    let running = cluster.until(slurm, id, runs).await;
+    assert!(running.start_at.is_some() && !running.nodes.is_empty());
+    slurm
+        .cancel(&[id], Cancel::SignalBatch("USR1"))
+        .await
+        .expect("signalled");
+    let ended = cluster
+        .until(slurm, id, |job| job.state.base.is_end())
+        .await;
+    assert_eq!(ended.state.base, BaseState::Completed);
+    let again = slurm.cancel(&[id], Cancel::SignalBatch("USR1")).await;
+    again.expect("over already");
+}
+
+async fn a_job_that_waits_for_its_time_starts_now(cluster: &Cluster, slurm: &dyn Slurm) {
+    let mut later = cluster.batch("later", "true\n");
+    later.ask.more = vec!["--begin=now+1hour".to_owned()];
+    let id = cluster.commands.submit(&later).await.expect("taken");
+    let waits = cluster
+        .until(slurm, id, |job| job.reason == "BeginTime")
+        .await;
+    assert_eq!(waits.state.base, BaseState::Pending);
+    slurm.start_now(id).await.expect("allowed");
+    cluster
+        .until(slurm, id, |job| job.state.base == BaseState::Completed)
+        .await;
+    let error = slurm
+        .start_now(JobId(999_999_999))
+        .await
+        .expect_err("no such job");
+    assert!(matches!(error, SlurmError::Refused { .. }), "{error}");
+}
+
+async fn the_past_is_known(cluster: &Cluster, slurm: &dyn Slurm) {
+    let batch = cluster.batch("past", "exit 7\n");
+    let id = slurm.submit(&batch).await.expect("taken");
+    let job = cluster
+        .until(slurm, id, |job| job.state.base.is_end())
+        .await;
+    let since = job.submitted_at.expect("it was submitted");
+    for _ in 0..200 {
+        let past = slurm.history(&batch.name, since).await.expect("a past");
+        let past = past.expect("this cluster has accounting");
+        assert!(past.iter().all(|job| job.name.starts_with(&batch.name)));
+        if let Some(job) = past
+            .iter()
+            .find(|job| job.id == id && job.state.base == BaseState::Failed)
+        {
+            assert_eq!(job.exit.expect("an exit").code, 7);
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the accounting never heard of job {id}");
+}
+
+async fn nodes_and_partitions_are_told(slurm: &dyn Slurm) {
+    let nodes = slurm.nodes().await.expect("nodes");
+    let first = nodes.iter().find(|node| node.name == "n1").expect("n1");
+    assert!(nodes.len() >= 4);
+    assert_eq!(
+        (first.cpus, first.gpus, first.is_up),
+        (8, 4, true),
+        "{first:?}"
+    );
+    assert!(first.partitions.contains(&"batch".to_owned()), "{first:?}");
+    let partitions = slurm.partitions().await.expect("partitions");
+    let named = |name: &str| partitions.iter().find(|partition| partition.name == name);
+    let (batch, short) = (
+        named("batch").expect("batch"),
+        named("short").expect("short"),
+    );
+    assert!(batch.is_default && batch.is_up && !short.is_default);
+    assert_eq!((batch.max_time_min, short.max_time_min), (None, Some(3)));
+    assert_eq!(batch.nodes as usize, nodes.len());
+    let version = slurm.version().await.expect("a version");
+    assert!(
+        version.starts_with(|c: char| c.is_ascii_digit()),
+        "{version}"
+    );
+    assert!(slurm.calls().0 > 0);
+}
