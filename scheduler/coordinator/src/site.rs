@@ -173,7 +173,7 @@ async fn submit(
     contact: &Contact,
     order: &schliff_scheduler::action::Order,
 ) -> SubmitAnswer {
-    let launch = launch(order, contact);
+    let launch = launch(order, contact, backend.reports());
     let answer = match timeout(CALL, backend.submit(&launch)).await {
         Ok(Ok(id)) => return SubmitAnswer::Accepted { id },
         Ok(Err(error)) => error.answer(),

@@ -40,6 +40,9 @@ pub struct Terms {
     /// or a successor waits for it.
     #[serde(default)]
     pub chains: bool,
+    /// Its agents are heard over a relay: while that is away they are silent, and that says nothing.
+    #[serde(default)]
+    pub relayed: bool,
 }
 
 impl Terms {
@@ -51,6 +54,7 @@ impl Terms {
             max_waiting: None,
             settle_ms: 0,
             chains: false,
+            relayed: false,
         }
     }
 }
