@@ -3,7 +3,9 @@
 //! Absent on purpose: reports, which [`schliff_agent::relay`] ships.
 
 mod checkpoints;
+mod line;
 mod stages;
 
 pub(crate) use checkpoints::{Checkpoints, Round};
+pub(crate) use line::{FarFolders, Line};
 pub(crate) use stages::{Folders, Stages};

@@ -16,6 +16,16 @@ pub(crate) trait Stages: Send {
     fn stage<'a>(&'a mut self, name: &str) -> Box<dyn Stage + 'a>;
 }
 
+impl Stages for Box<dyn Stages> {
+    fn notes(&mut self) -> Result<Vec<(String, Vec<u8>)>, StageError> {
+        (**self).notes()
+    }
+
+    fn stage<'a>(&'a mut self, name: &str) -> Box<dyn Stage + 'a> {
+        (**self).stage(name)
+    }
+}
+
 /// Folders that this machine sees.
 #[derive(Debug)]
 pub(crate) struct Folders {
