@@ -21,7 +21,7 @@ async fn checked(text: &str) -> Vec<Finding> {
     let Backend::Slurm(slurm) = &profile.backend else {
         panic!("a Slurm site");
     };
-    let reach = Reach::of(slurm);
+    let reach = Reach::of(slurm).unwrap_or_else(|error| panic!("{error}"));
     let facts = look(slurm, profile.limits, &reach).await;
     let facts = facts.unwrap_or_else(|error| panic!("{error}"));
     compare(&profile, slurm, &facts)
