@@ -21,7 +21,7 @@ FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
 FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
 .PHONY: help build quickstart test check sim sim-mutations
-.PHONY: slurm-up slurm-down
+.PHONY: slurm-up slurm-down test-slurm bench-slurm
 .PHONY: bench bench-train bench-collective bench-checkpoint bench-precision bench-coordinator
 .PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-browser test-cuda-kernels gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
@@ -44,7 +44,7 @@ quickstart-inputs: python-tools
 test: rust-tools python-tools ## Run all tests
 	@$(MAKE) -j2 build model s3
 	SCHLIFF_TEST_SMOLLM2="$$($(FETCH_MODEL))" SCHLIFF_TEST_WEED="$$($(FETCH_S3))" \
-	  $(CARGO) test --release --locked --workspace
+	  slurm/dev/with.sh $(CARGO) test --release --locked --workspace
 
 # A program of its own: whoever has no MPI library could not even load it.
 build-mpi: rust-tools ## Build target/release/schliff-trainer-mpi, for --collective mpi
@@ -77,6 +77,11 @@ endif
 slurm-up: ## Start a real Slurm cluster on this machine: Debian, as root (slurm/dev/README.md)
 	slurm/dev/slurm up $(addprefix --state ,$(SLURM_STATE)) $(addprefix --nodes ,$(SLURM_NODES)) \
 	  $(addprefix --release ,$(SLURM_VERSION))
+
+# The cluster itself first, then whatever uses it.
+test-slurm: build ## Test everything that speaks to Slurm, on a real cluster of its own
+	slurm/dev/selftest.sh
+	slurm/dev/with.sh $(CARGO) test --release --locked --workspace --test real --test slurm --test scripts
 
 slurm-down: ## End that cluster and all that ran on it
 	slurm/dev/slurm down $(addprefix --state ,$(SLURM_STATE))

@@ -17,6 +17,8 @@ mod key;
 mod manifest;
 mod read;
 mod retention;
+pub mod ship;
+pub mod staging;
 mod verdict;
 mod waiting;
 mod writer;

@@ -6,6 +6,7 @@ up() {
   configure
   make_network
   login_files
+  profile_files
   if all_answers; then
     user_token
     return

@@ -150,8 +150,9 @@ pub trait Slurm: Send + Sync {
     fn calls(&self) -> (u64, u64);
 }
 
-/// The refusal of a job that was taken otherwise than it was asked for, and cancelled again.
-fn doubtful(
+/// The refusal of a job that was taken otherwise than it was asked for, and cancelled again, with what
+/// came of that.
+pub fn doubtful(
     doing: &str,
     job: JobId,
     warning: &str,

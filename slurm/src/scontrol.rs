@@ -1,9 +1,9 @@
 //! What `scontrol show … --oneliner` prints: `Name=value` pairs, a line for each thing.
 //!
-//! Rules: a value goes on until the next name that is known, so that it may hold blanks; the first of
-//! two equal names counts. `show job` is for sites without accounting: it has the exit code and the
-//! number of restarts, which `squeue` has not. A job's name that holds ` UserId=` can hide the true
-//! one: nothing that a person may choose decides about somebody else's job here.
+//! Rules: a value goes on until the next name, so that it may hold blanks; free text goes on until a
+//! name that is known to follow it. The first of two equal names counts. `show job` is for sites without accounting: it has the exit code and the
+//! number of restarts, which `squeue` has not. A job's name may hold anything, even another job's
+//! line: ask for jobs by their numbers only, and never for everybody's.
 
 mod config;
 mod job;
@@ -13,24 +13,50 @@ pub use config::{Config, config};
 pub use job::jobs;
 pub use partition::{Rules, partitions};
 
+/// `NodeList`, `AllocNode:Sid`, `CPUs/Task`.
+fn is_name(word: &str) -> bool {
+    let is_part = |sign: char| sign.is_ascii_alphanumeric() || ":/_.-".contains(sign);
+    word.starts_with(|sign: char| sign.is_ascii_uppercase()) && word.chars().all(is_part)
+}
+
+/// Whether a name ends the value of the one before: free text may hold anything that looks like a pair.
+fn may_end(before: &str, name: &str) -> bool {
+    let after_comment = [
+        "StdErr",
+        "StdIn",
+        "StdOut",
+        "Power",
+        "SystemComment",
+        "Extra",
+    ];
+    match before {
+        "JobName" => name == "UserId",
+        "Comment" | "AdminComment" => after_comment.contains(&name) || name.starts_with("Tres"),
+        _ => true,
+    }
+}
+
+/// Bytes of the blank at this place.
+fn blank_length(line: &str, at: usize) -> usize {
+    line[at..].chars().next().map_or(1, char::len_utf8)
+}
+
 /// The pairs of one line.
 pub(crate) struct Pairs<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Pairs<'a> {
-    /// Splits a line at ` Name=` of each of these names.
-    pub(crate) fn read(line: &'a str, names: &[&str]) -> Self {
+    /// Splits a line at each ` Name=`.
+    pub(crate) fn read(line: &'a str) -> Self {
         let mut starts: Vec<(usize, usize)> = Vec::new();
+        let mut key = "";
         for (at, _) in line.match_indices('=') {
-            let before = &line[..at];
-            let from = before
-                .rfind(char::is_whitespace)
-                .map_or(0, |blank| blank + 1);
-            let is_new = starts
-                .last()
-                .is_none_or(|(_, value)| from > *value || from == 0);
-            // A blank of several bytes would put `from` inside it.
-            if is_new && line.is_char_boundary(from) && names.contains(&&line[from..at]) {
+            let from = line[..at].rfind(char::is_whitespace);
+            let from = from.map_or(0, |blank| blank + blank_length(line, blank));
+            let is_new = starts.last().is_none_or(|(_, value)| from > *value);
+            let name = line.get(from..at).unwrap_or_default();
+            if is_new && is_name(name) && may_end(key, name) {
                 starts.push((from, at + 1));
+                key = name;
             }
         }
         let ends = starts
@@ -64,13 +90,13 @@ mod tests {
     #[test]
     fn values_may_hold_blanks_and_equal_signs() {
         let pairs = Pairs::read(
-            "JobId=2 JobName=a b=c UserId=root(0) Comment=x  y UserId=2  Reason=(null)",
-            &["JobId", "JobName", "UserId", "Comment", "Reason"],
+            "JobId=2 JobName=a B=c UserId=root(0) News=5 Reason=(null) Comment=x  y UserId=2  StdErr=/dev/null",
         );
         assert_eq!(pairs.get("JobId"), Some("2"));
-        assert_eq!(pairs.get("JobName"), Some("a b=c"));
+        assert_eq!(pairs.get("JobName"), Some("a B=c"));
         assert_eq!(pairs.get("UserId"), Some("root(0)"));
-        assert_eq!(pairs.text("Comment"), "x  y");
+        assert_eq!(pairs.text("Comment"), "x  y UserId=2");
+        assert_eq!(pairs.get("News"), Some("5"));
         assert_eq!((pairs.get("Reason"), pairs.get("Nothing")), (None, None));
     }
 }

@@ -3,6 +3,7 @@
 //! Rules: as strict as the job file, in the same notations, with every problem reported at once.
 //! Absent on purpose: looking at the cluster. What is not said here is found out by whoever uses it.
 
+mod read;
 mod slurm;
 
 use std::path::Path;
@@ -10,19 +11,18 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::files::Files;
-use crate::form::Value;
 use crate::id::ClusterName;
 use crate::node::Node;
 use crate::origin::Place;
 use crate::problem::{Fault, Problems};
 use crate::report::Report;
 use crate::schema::CLUSTER;
-use crate::settings::{Settings, settle};
+use crate::settings::settle;
 use crate::source;
 
 pub use slurm::{
-    BatchWish, Chain, Container, ContainerRuntime, GpuForm, Launching, Reports, Slurm, SlurmAsk,
-    Transport,
+    BatchWish, Blank, Chain, Container, ContainerRuntime, GpuForm, Launching, Reports, Slurm,
+    SlurmAsk, Transport,
 };
 
 /// A place where jobs run.
@@ -36,6 +36,9 @@ pub struct ClusterProfile {
     pub limits: Limits,
     /// What its use costs.
     pub cost: Cost,
+    /// Where it stands.
+    #[serde(default)]
+    pub site: Site,
 }
 
 impl ClusterProfile {
@@ -46,6 +49,7 @@ impl ClusterProfile {
             backend: Backend::Local(Local::default()),
             limits: Limits::default(),
             cost: Cost::default(),
+            site: Site::default(),
         }
     }
 }
@@ -74,6 +78,15 @@ pub struct Local {
 pub struct Limits {
     /// Longest wall time of an attempt.
     pub max_time_s: Option<u64>,
+    /// Most nodes of a job.
+    #[serde(default)]
+    pub max_nodes: Option<u32>,
+    /// GPUs of a node.
+    #[serde(default)]
+    pub gpus_per_node: Option<u32>,
+    /// Cores of a node, as its batch system counts them.
+    #[serde(default)]
+    pub cpus_per_node: Option<u32>,
 }
 
 /// What the use of a cluster costs; what is absent is not known, which is not nothing.
@@ -87,6 +100,29 @@ pub struct Cost {
     pub watt_per_gpu: Option<f64>,
     /// Grams of carbon dioxide that a kilowatt-hour stands for.
     pub gco2_per_kwh: Option<f64>,
+}
+
+/// Where a cluster stands, and what its nodes are like; what is absent is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Country, by its ISO 3166 code of two capital letters.
+    pub country: Option<String>,
+    /// Compute nodes reach the internet.
+    pub has_internet: Option<bool>,
+    /// Instruction set of the compute nodes.
+    pub architecture: Option<Architecture>,
+}
+
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// `x86_64`
+    #[serde(rename = "x86_64")]
+    X86,
+    /// `aarch64`
+    #[serde(rename = "aarch64")]
+    Arm,
 }
 
 /// Reads a cluster profile (`.toml`, `.yaml`, `.yml`).
@@ -114,7 +150,7 @@ fn finish(root: Option<Node>, path: &Path, mut report: Report) -> Result<Cluster
     let files = Files::beside(path, false);
     let profile = root.and_then(|root| {
         let settings = settle(&CLUSTER, root, Vec::new(), &files, &mut report);
-        profile(&settings)
+        read::profile(path, &settings, &mut report)
     });
     if profile.is_none() && !report.has_errors() {
         let message = "this profile could not be read, for a reason that escaped the checks";
@@ -123,40 +159,4 @@ fn finish(root: Option<Node>, path: &Path, mut report: Report) -> Result<Cluster
     }
     report.finish()?;
     profile.ok_or_else(|| Problems::new(Vec::new()))
-}
-
-fn profile(settings: &Settings) -> Option<ClusterProfile> {
-    let value = |path: &str| settings.get(path).map(|setting| &setting.value);
-    let text = |path: &str| match value(path) {
-        Some(Value::Text(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let count = |path: &str| match value(path) {
-        Some(Value::Whole(count)) => usize::try_from(*count).ok(),
-        _ => None,
-    };
-    let number = |path: &str| match value(path) {
-        Some(Value::Number(number)) => Some(*number),
-        _ => None,
-    };
-    let max_time_s = match value("limits.max_time") {
-        Some(Value::Seconds(seconds)) => Some(*seconds),
-        _ => None,
-    };
-    // The one word of the choice.
-    text("backend")?;
-    Some(ClusterProfile {
-        name: text("name")?.parse().ok()?,
-        backend: Backend::Local(Local {
-            cpu_slots: count("local.cpu_slots"),
-            gpu_slots: count("local.gpu_slots"),
-        }),
-        limits: Limits { max_time_s },
-        cost: Cost {
-            eur_per_gpu_hour: number("cost.eur_per_gpu_hour"),
-            eur_per_core_hour: number("cost.eur_per_core_hour"),
-            watt_per_gpu: number("cost.watt_per_gpu"),
-            gco2_per_kwh: number("cost.gco2_per_kwh"),
-        },
-    })
 }

@@ -15,6 +15,7 @@ use crate::schema::{Form, Interval};
 
 mod parameters;
 mod scalar;
+mod site;
 
 pub(crate) use parameters::is_whole;
 pub(crate) use scalar::wrong_type;
@@ -28,6 +29,7 @@ pub(crate) enum Value {
     Number(f64),
     Text(String),
     Texts(Vec<String>),
+    Pairs(Vec<(String, String)>),
     Wholes(BTreeMap<String, usize>),
     Numbers(BTreeMap<String, f64>),
     Seconds(u64),
@@ -69,6 +71,21 @@ impl Check<'_> {
             Form::Text => self.one(node, filled).map(Value::Text),
             Form::Choice(words) => self.one(node, |node| choice(node, words)).map(Value::Text),
             Form::Time => self.one(node, seconds).map(Value::Seconds),
+            Form::Word => self.one(node, site::word).map(Value::Text),
+            Form::HostSuffix => self.one(node, site::host_suffix).map(Value::Text),
+            Form::FolderThere => self.one(node, site::folder).map(Value::Text),
+            Form::ProgramThere => self.one(node, site::program).map(Value::Text),
+            Form::Url => self.one(node, site::url).map(Value::Text),
+            Form::Country => self.one(node, site::country).map(Value::Text),
+            Form::Memory => self.one(node, site::memory_mib).map(Value::Whole),
+            Form::Words => self.each(node, "a word", site::word).map(Value::Texts),
+            Form::Lines => self
+                .each(node, "a string of one line", site::line)
+                .map(Value::Texts),
+            Form::Options(reserved) => self
+                .each(node, "an option", |node| site::option(node, reserved))
+                .map(Value::Texts),
+            Form::Environment => self.environment(node).map(Value::Pairs),
             Form::Texts => self.each(node, "a string", filled).map(Value::Texts),
             Form::Targets => self.targets(node),
             Form::Rungs => self.rungs(node).map(Value::Steps),

@@ -25,6 +25,7 @@ mod form;
 mod nearest;
 mod node;
 mod read;
+mod reader;
 mod report;
 mod set;
 mod settings;

@@ -3,16 +3,14 @@
 //! Rules: each function reads one section and reports the combinations of keys that cannot be;
 //! `None` means that a reason is in the report already, here or from [`crate::settings`].
 
-use serde::de::DeserializeOwned;
-
 use crate::cluster::BatchWish;
-use crate::form::{Placed, Value};
+use crate::form::Value;
 use crate::job::{
-    Adapter, BaseModel, Checkpoint, CheckpointEvery, Data, DataFormat, Evaluation, Governance, Job,
-    JobResult, LossOn, Model, Resources, Scheduling, Targets,
+    Adapter, Checkpoint, CheckpointEvery, Data, DataFormat, Evaluation, Governance, Job, JobResult,
+    LossOn, Model, Resources, Scheduling, Targets,
 };
-use crate::origin::Place;
 use crate::problem::Fault;
+use crate::reader::Reader;
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::world;
@@ -53,80 +51,7 @@ pub(crate) fn job(settings: &Settings, report: &mut Report) -> Option<Job> {
     })
 }
 
-/// Typed access to the settings by key path; `None` is absent or already reported.
-struct Reader<'a> {
-    settings: &'a Settings,
-    report: &'a mut Report,
-}
-
-/// A getter for one variant of [`Value`].
-macro_rules! getter {
-    ($name:ident, $variant:ident, $type:ty) => {
-        fn $name(&self, path: &str) -> Option<$type> {
-            match &self.settings.get(path)?.value {
-                Value::$variant(value) => Some(value.clone()),
-                _ => None,
-            }
-        }
-    };
-}
-
 impl Reader<'_> {
-    getter!(flag, Flag, bool);
-    getter!(number, Number, f64);
-    getter!(whole_u64, Whole, u64);
-    getter!(text, Text, String);
-    getter!(texts, Texts, Vec<String>);
-    getter!(seconds, Seconds, u64);
-    getter!(base, Base, BaseModel);
-    getter!(path, Path, std::path::PathBuf);
-    getter!(paths, Paths, Vec<std::path::PathBuf>);
-    getter!(steps, Steps, Vec<usize>);
-    getter!(parameters, Parameters, Vec<Placed>);
-    getter!(wholes, Wholes, std::collections::BTreeMap<String, usize>);
-    getter!(numbers, Numbers, std::collections::BTreeMap<String, f64>);
-
-    fn whole(&self, path: &str) -> Option<usize> {
-        usize::try_from(self.whole_u64(path)?).ok()
-    }
-
-    /// A word of a choice as the variant that serde knows by it.
-    fn choice<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
-        let word = self.text(path)?.replace('-', "_");
-        serde_json::from_value(serde_json::Value::String(word)).ok()
-    }
-
-    /// Whether somebody wrote the key down.
-    fn is_given(&self, path: &str) -> bool {
-        self.settings
-            .get(path)
-            .is_some_and(|setting| setting.place != Place::Default)
-    }
-
-    /// Reports that what a key asks for cannot be.
-    fn refuse(&mut self, path: &str, fault: Fault) {
-        let place = self.place(path);
-        self.report.add(&place, path, fault);
-    }
-
-    fn warn(&mut self, path: &str, fault: Fault) {
-        let place = self.place(path);
-        self.report.warn(&place, path, fault);
-    }
-
-    /// Place of a key, else of its section, else of the file.
-    fn place(&self, path: &str) -> Place {
-        let key = self.settings.get(path).map(|setting| &setting.place);
-        let section = || {
-            let name = path.split('.').next()?;
-            self.settings.section_place(name)
-        };
-        key.filter(|place| **place != Place::Default)
-            .or_else(section)
-            .unwrap_or(&Place::START)
-            .clone()
-    }
-
     fn model(&mut self) -> Option<Model> {
         Some(Model {
             base: self.base("model.base")?,

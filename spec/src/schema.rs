@@ -1,7 +1,7 @@
 //! Every key of the job file and of the cluster profile: its form, its default and its meaning.
 //!
-//! The reader, the defaults, the messages on unknown keys and `docs/job-file.md` all come from
-//! [`JOB`] and [`CLUSTER`], so that they cannot disagree. Combinations of keys are checked in
+//! The reader, the defaults, the messages on unknown keys, `docs/job-file.md` and
+//! `docs/cluster-profile.md` all come from [`JOB`] and [`CLUSTER`], so that they cannot disagree. Combinations of keys are checked in
 //! [`crate::read`] and [`crate::cluster`].
 
 use std::fmt;
@@ -15,7 +15,7 @@ mod tests;
 
 pub(crate) use cluster::CLUSTER;
 pub(crate) use keys::JOB;
-pub use reference::reference;
+pub use reference::{cluster_reference, reference};
 
 /// A kind of file that people write.
 pub(crate) struct Schema {
@@ -112,6 +112,29 @@ pub(crate) enum Form {
     Folder,
     /// Existing files that are not empty; one alone counts as a list of one.
     Files,
+    /// One word for a batch system: no blanks, nothing that a shell or a `#SBATCH` line would take
+    /// apart.
+    Word,
+    /// A list of such words; one alone counts as a list of one.
+    Words,
+    /// A list of texts of one line each; one alone counts as a list of one.
+    Lines,
+    /// What is added to a host's name.
+    HostSuffix,
+    /// A folder of another machine.
+    FolderThere,
+    /// A program of another machine.
+    ProgramThere,
+    /// An address for HTTP.
+    Url,
+    /// A country by its ISO 3166 code.
+    Country,
+    /// An amount of memory, or `all`.
+    Memory,
+    /// Options of a command, except those of the table, each with what to do instead.
+    Options(&'static [(&'static str, &'static str)]),
+    /// Environment variables.
+    Environment,
 }
 
 /// Which numbers are allowed; infinities and NaN never are.
@@ -184,6 +207,19 @@ impl fmt::Display for Form {
             Self::File => f.write_str("a file"),
             Self::Folder => f.write_str("a folder"),
             Self::Files => f.write_str("a file or a list of files"),
+            Self::Word => f.write_str(
+                "one word: no blanks, quotes, backslashes, `$`, `#` or `;`, and no `-` first",
+            ),
+            Self::Words => f.write_str("a list of such words"),
+            Self::Lines => f.write_str("a list of strings of one line each"),
+            Self::HostSuffix => f.write_str("letters, digits, `.`, `_` and `-`"),
+            Self::FolderThere => f.write_str("an absolute path without blanks, quotes, `%` or `$`"),
+            Self::ProgramThere => f.write_str("an absolute path, or a name that is looked for in PATH"),
+            Self::Url => f.write_str("an address such as \"https://slurm.example.org:6820\""),
+            Self::Country => f.write_str("two capital letters, such as \"DE\""),
+            Self::Memory => f.write_str("a size such as \"480GiB\", or \"all\""),
+            Self::Options(_) => f.write_str("a list of options such as \"--hint=nomultithread\""),
+            Self::Environment => f.write_str("a table from names to strings"),
         }
     }
 }

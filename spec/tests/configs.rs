@@ -45,4 +45,5 @@ fn every_cluster_loads_and_is_called_as_its_file() {
         names.push(profile.name.to_string());
     }
     assert!(names.contains(&"local".to_owned()), "{names:?}");
+    assert!(names.contains(&"jupiter-booster".to_owned()), "{names:?}");
 }

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod outcome;
 pub mod place;
 pub mod port;
+pub mod relay;
 pub mod report;
 pub mod restart;
 pub mod shell;

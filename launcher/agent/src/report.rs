@@ -10,12 +10,13 @@
 mod address;
 mod courier;
 mod last_word;
-mod ledger;
-mod pace;
+pub(crate) mod ledger;
+pub(crate) mod pace;
 mod pending;
 mod pulse;
 mod reporting;
-mod spool;
+mod scribe;
+pub(crate) mod spool;
 mod translation;
 mod words;
 
@@ -30,6 +31,7 @@ use schliff_wire::v1::news::Body;
 use schliff_wire::v1::{Beats, Joined, News};
 use thiserror::Error;
 use tokio::sync::Notify;
+use tonic::metadata::{Ascii, MetadataValue};
 
 pub use address::{AddressError, Coordinators};
 pub use last_word::LastWord;
@@ -39,6 +41,7 @@ use crate::shell::Asked;
 use courier::Courier;
 use pending::Pending;
 use pulse::Pulses;
+use scribe::Scribe;
 use translation::Translator;
 use words::Gate;
 
@@ -51,9 +54,7 @@ const LATE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Options {
     /// Where to.
-    pub coordinators: Coordinators,
-    /// The allocation's token.
-    pub token: Token,
+    pub to: To,
     /// The attempt.
     pub key: SubmitKey,
     /// This node, from 0, and its name.
@@ -64,10 +65,24 @@ pub struct Options {
     pub nodes: u32,
     /// Its ranks on all nodes.
     pub ranks: u32,
-    /// Folder of what was not taken yet; without one it dies with the agent.
-    pub spool: Option<PathBuf>,
     /// The last word has so long to get out.
     pub patience: Duration,
+}
+
+/// Where reports go.
+#[derive(Debug)]
+pub enum To {
+    /// To a coordinator.
+    Coordinator {
+        /// Where it may be.
+        coordinators: Coordinators,
+        /// The allocation's token.
+        token: Token,
+        /// Folder of what was not taken yet; without one it dies with the agent.
+        spool: Option<PathBuf>,
+    },
+    /// Into this folder, on storage that a relay sees: see [`crate::relay`].
+    Spool(PathBuf),
 }
 
 /// What an agent shows to be let in.
@@ -78,6 +93,16 @@ impl Token {
     /// The token in the text of a file.
     pub fn of(text: &str) -> Self {
         Self(text.trim().to_owned())
+    }
+}
+
+impl Token {
+    /// As it is sent.
+    pub(crate) fn header(&self) -> Result<MetadataValue<Ascii>, ReportError> {
+        let header = format!("Bearer {}", self.0);
+        let mut header: MetadataValue<_> = header.parse().map_err(|_| ReportError::Token)?;
+        header.set_sensitive(true);
+        Ok(header)
     }
 }
 
@@ -177,10 +202,6 @@ impl Reporter {
     /// # Errors
     /// The token cannot be sent, or there is no thread. Coordinators need not be there.
     pub fn start(options: Options) -> Result<Self, ReportError> {
-        let token = format!("Bearer {}", options.token.0);
-        let mut token: tonic::metadata::MetadataValue<_> =
-            token.parse().map_err(|_| ReportError::Token)?;
-        token.set_sensitive(true);
         let is_leader = options.node == 0;
         let ranks = if is_leader { options.ranks as usize } else { 0 };
         let own = options.ranks / options.nodes.max(1);
@@ -209,8 +230,9 @@ impl Reporter {
             .map_err(ReportError::Thread)?;
         let (done, over) = channel();
         let shared = Arc::clone(&desk);
+        let work = worker(options, shared)?;
         let work = move || {
-            runtime.block_on(Courier::new(options, token, shared).work());
+            runtime.block_on(work);
             // A request under way is given up, whatever it waits for.
             runtime.shutdown_background();
             let _ = done.send(());
@@ -251,6 +273,29 @@ impl Reporter {
             told.push("warning: the report to the coordinator hangs and is left behind".to_owned());
         }
         told
+    }
+}
+
+type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the thread does.
+fn worker(mut options: Options, desk: Arc<Desk>) -> Result<Work, ReportError> {
+    let elsewhere = To::Spool(PathBuf::new());
+    match std::mem::replace(&mut options.to, elsewhere) {
+        To::Coordinator {
+            coordinators,
+            token,
+            spool,
+        } => {
+            let line = (coordinators, token.header()?);
+            // Opened by the thread itself, for it may wait for the disk.
+            Ok(Box::pin(async move {
+                Courier::new(options, line, spool, desk).work().await;
+            }))
+        }
+        To::Spool(folder) => Ok(Box::pin(async move {
+            Scribe::new(&options, folder, desk).work().await;
+        })),
     }
 }
 

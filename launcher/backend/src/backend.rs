@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use schliff_scheduler::allocation::{AllocationId, Listing, StopHow};
 use schliff_scheduler::cluster::Terms;
+use schliff_scheduler::time::Timestamp;
 use schliff_spec::id::{ClusterName, SubmitKey};
 
 use crate::error::BackendError;
@@ -49,6 +50,29 @@ pub trait Backend: Send + Sync {
     /// See [`BackendError`].
     async fn forget(&self, key: SubmitKey) -> Result<(), BackendError>;
 
+    /// When an allocation would start if it were submitted now; `None` where nobody can tell.
+    ///
+    /// # Errors
+    /// See [`BackendError`]; `Rejected` says why it would never be taken.
+    async fn estimate(&self, launch: &Launch) -> Result<Option<Timestamp>, BackendError> {
+        let _ = launch;
+        Ok(None)
+    }
+
     /// Calls made to the batch system since the start, and those of them that failed.
     fn calls(&self) -> (u64, u64);
+
+    /// What those calls cost the site.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+}
+
+/// What a site's administrators see of its guests, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Remote procedure calls to the batch system's controller.
+    pub rpcs: u64,
+    /// Log-ins.
+    pub logins: u64,
 }

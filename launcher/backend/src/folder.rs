@@ -55,12 +55,7 @@ impl FolderOptions {
         Self {
             cluster,
             folder,
-            terms: Terms {
-                queue: Queue::Ours,
-                max_time_ms: None,
-                max_waiting: None,
-                settle_ms: 0,
-            },
+            terms: Terms::of(Queue::Ours),
             starts_at_once: true,
             obeys_stops: true,
             call_delay_ms: 0,

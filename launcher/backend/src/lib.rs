@@ -16,8 +16,9 @@ mod launch;
 pub mod conformance;
 pub mod folder;
 pub mod local;
+pub mod slurm;
 
-pub use backend::Backend;
+pub use backend::{Backend, Traffic};
 pub use calls::Calls;
 pub use error::{BackendError, chain};
 pub use launch::{Launch, LaunchFile};

@@ -116,10 +116,8 @@ impl Backend for Local {
 
     fn terms(&self) -> Terms {
         Terms {
-            queue: Queue::Ours,
             max_time_ms: self.desk.options().max_time_ms,
-            max_waiting: None,
-            settle_ms: 0,
+            ..Terms::of(Queue::Ours)
         }
     }
 

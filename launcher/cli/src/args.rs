@@ -5,6 +5,7 @@ mod connection;
 mod examples;
 mod jobs;
 mod model;
+mod relay;
 mod serve;
 
 use std::path::PathBuf;
@@ -16,17 +17,18 @@ use schliff_spec::place::CollectiveKind;
 
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use jobs::{
-    CancelArgs, ClustersArgs, ExportArgs, JobIdArgs, JobsVerb, ListArgs, LogsArgs, NodesArgs,
-    PhaseWord, SubmitArgs, TopArgs, WaitArgs,
+    CancelArgs, ClustersArgs, ClustersCheckArgs, ClustersVerb, ExportArgs, JobIdArgs, JobsVerb,
+    ListArgs, LogsArgs, NodesArgs, PhaseWord, SubmitArgs, TopArgs, WaitArgs,
 };
 pub(crate) use model::{EvalArgs, EvalInputArgs, GenerateArgs, MergeArgs};
+pub(crate) use relay::RelayArgs;
 pub(crate) use serve::ServeArgs;
 
 pub(crate) use agent::{AgentArgs, ReportArgs};
 use examples::{
     AGENT_EXAMPLES, CHECK_EXAMPLES, CHECKPOINTS_EXAMPLES, COMPLETION_EXAMPLES, CONFIG_EXAMPLES,
     DATA_EXAMPLES, DOCTOR_EXAMPLES, EVAL_EXAMPLES, GENERATE_EXAMPLES, HELP_EXAMPLES, MAN_EXAMPLES,
-    MERGE_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES, TOP_EXAMPLES,
+    MERGE_EXAMPLES, RELAY_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES, TOP_EXAMPLES,
 };
 
 /// Fine-tunes language models with LoRA, and shows what it did.
@@ -86,6 +88,9 @@ pub(crate) enum Verb {
     /// Coordinate jobs: take them in, run them, keep their records, serve the page
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
+    /// Ship reports and checkpoints of nodes without a network, from a log-in node
+    #[command(after_help = RELAY_EXAMPLES)]
+    Relay(RelayArgs),
     #[command(flatten)]
     Jobs(JobsVerb),
     /// Print a script that completes schliff's verbs and flags in a shell

@@ -18,6 +18,7 @@ mod live;
 mod outcome;
 mod plain;
 mod plot;
+mod profile;
 mod progress;
 mod script;
 mod state_folder;

@@ -16,6 +16,7 @@ mod help;
 mod list;
 mod logs;
 mod merge;
+mod relay;
 mod run;
 mod serve;
 mod status;
@@ -42,6 +43,7 @@ pub(crate) fn dispatch(verb: Verb) -> Outcome {
         Verb::Checkpoints(args) => checkpoints::checkpoints(args),
         Verb::Doctor(args) => doctor::doctor(args),
         Verb::Serve(args) => serve::serve(args),
+        Verb::Relay(args) => relay::relay(args),
         Verb::Jobs(verb) => of_jobs(verb),
         Verb::Completion(args) => completion::completion(args),
         Verb::Man(args) => completion::man(args),

@@ -3,6 +3,7 @@
 //! Rules: pure; every word that comes from elsewhere goes through [`crate::plain`]; what is unknown
 //! is left out, never guessed. Absent on purpose: asking, which the verbs do.
 
+pub(crate) mod check;
 pub(crate) mod clusters;
 pub(crate) mod ending;
 pub(crate) mod explanation;

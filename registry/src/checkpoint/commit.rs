@@ -94,7 +94,8 @@ async fn write_part(store: &Store, key: String, bytes: Bytes) -> Result<(), Stor
     })
 }
 
-async fn write_manifest(
+/// Writes a manifest whose parts are there, and looks whether it is there then.
+pub(super) async fn write_manifest(
     store: &Store,
     conditional: Conditional,
     manifest: &Manifest,

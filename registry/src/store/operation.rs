@@ -1,9 +1,12 @@
 //! What is asked of a store: write, read, measure, list, remove.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutPayload, WriteMultipart};
+use object_store::{MultipartUpload, ObjectStoreExt, PutMode, PutPayload, WriteMultipart};
+use tokio::time::sleep;
 
 use super::{Store, StoreError};
 
@@ -38,6 +41,38 @@ impl Store {
                 upload.put(bytes.slice(at..bytes.len().min(at + PIECE_BYTES)));
             }
             upload.finish().await.map(drop)
+        };
+        put.await.map_err(|source| self.error("write", key, source))
+    }
+
+    /// Writes an object, whole or not at all, in small pieces one after the other; after each as long
+    /// as `pace` says is waited.
+    pub(crate) async fn put_paced(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        pace: &(dyn Fn(u64) -> Duration + Send + Sync),
+    ) -> Result<(), StoreError> {
+        if bytes.len() <= PIECE_BYTES {
+            let length = bytes.len() as u64;
+            self.put(key, bytes).await?;
+            sleep(pace(length)).await;
+            return Ok(());
+        }
+        let put = async {
+            let place = self.place(key)?;
+            let mut upload = self.inner.objects.put_multipart(&place).await?;
+            for at in (0..bytes.len()).step_by(PIECE_BYTES) {
+                let piece = bytes.slice(at..bytes.len().min(at + PIECE_BYTES));
+                let length = piece.len() as u64;
+                if let Err(error) = upload.put_part(PutPayload::from_bytes(piece)).await {
+                    // What is left of it costs space until the store tidies up.
+                    upload.abort().await.ok();
+                    return Err(error);
+                }
+                sleep(pace(length)).await;
+            }
+            upload.complete().await.map(drop)
         };
         put.await.map_err(|source| self.error("write", key, source))
     }

@@ -5,4 +5,5 @@ mod damage;
 mod desk;
 mod drafts;
 mod faults;
+mod shipping;
 mod suite;

@@ -26,12 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         state: State::default(),
         now: Timestamp(1_000_000),
     };
-    let terms = Terms {
-        queue: Queue::Ours,
-        max_time_ms: None,
-        max_waiting: None,
-        settle_ms: 0,
-    };
+    let terms = Terms::of(Queue::Ours);
     bench.tell(Input::Command(Command::Clusters(vec![(
         cluster.clone(),
         terms,

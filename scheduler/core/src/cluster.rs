@@ -34,8 +34,25 @@ pub struct Terms {
     pub max_time_ms: Option<u64>,
     /// Allocations that may wait in the batch system at a time.
     pub max_waiting: Option<u32>,
-    /// How long it may take until a listing shows what a submit brought about.
+    /// How long it may take until a listing shows what has come about.
     pub settle_ms: u64,
+    /// What ends with more to do goes on there by itself, with the same key: it goes back to the queue,
+    /// or a successor waits for it.
+    #[serde(default)]
+    pub chains: bool,
+}
+
+impl Terms {
+    /// A cluster without limits, which shows at once what has come about, and does nothing by itself.
+    pub fn of(queue: Queue) -> Self {
+        Self {
+            queue,
+            max_time_ms: None,
+            max_waiting: None,
+            settle_ms: 0,
+            chains: false,
+        }
+    }
 }
 
 /// Who decides what runs next.

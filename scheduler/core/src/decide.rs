@@ -13,8 +13,10 @@ mod report;
 mod room;
 mod tick;
 
+use crate::cluster::Terms;
 use crate::fact::{Fact, What};
 use crate::input::Input;
+use crate::job::{Attempt, Job};
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -70,5 +72,23 @@ impl<'a> Draft<'a> {
 
     fn push(&mut self, what: What) {
         self.facts.push(Fact { at: self.now, what });
+    }
+
+    /// What the profile of an attempt's cluster says; `None` where that is gone.
+    fn terms(&self, attempt: &Attempt) -> Option<&'a Terms> {
+        let cluster = self.state.clusters.get(&attempt.cluster);
+        cluster.map(|cluster| &cluster.terms)
+    }
+
+    /// A run of an attempt is over, and another is to come with the same key. It ran until it was last
+    /// heard: when it stopped is not told.
+    fn requeued(&mut self, job: &Job, attempt: &Attempt, why: &str) {
+        let ran_ms = attempt.granted_at.map(|at| attempt.heard_at().since(at));
+        self.push(What::RequeuedInPlace {
+            job: job.id,
+            generation: attempt.generation,
+            why: why.to_owned(),
+            ran_ms: ran_ms.unwrap_or(0),
+        });
     }
 }

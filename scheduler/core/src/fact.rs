@@ -100,6 +100,18 @@ pub enum What {
         /// When all agents must have come.
         deadline: Timestamp,
     },
+    /// The batch system put an allocation back into its queue: it waits again and will run again, with
+    /// the same key, perhaps on other nodes.
+    RequeuedInPlace {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        generation: Generation,
+        /// Why it waits now.
+        why: String,
+        /// Wall time of the run that is over.
+        ran_ms: u64,
+    },
     /// An agent has come.
     Joined {
         /// The job.
@@ -282,6 +294,7 @@ impl Fact {
             What::Planned { .. } => "planned",
             What::Accepted { .. } => "accepted",
             What::Granted { .. } => "granted",
+            What::RequeuedInPlace { .. } => "requeued-in-place",
             What::Joined { .. } => "joined",
             What::Started { .. } => "started",
             What::Committed { .. } => "committed",
@@ -311,6 +324,7 @@ impl Fact {
             | What::Planned { job, .. }
             | What::Accepted { job, .. }
             | What::Granted { job, .. }
+            | What::RequeuedInPlace { job, .. }
             | What::Joined { job, .. }
             | What::Started { job, .. }
             | What::Committed { job, .. }

@@ -30,6 +30,7 @@ pub fn check(state: &State) -> Vec<Violation> {
     for job in state.jobs.values() {
         found.attempts(job);
         found.shapes(job);
+        found.waits(job);
         found.ends(job);
         found.resumes(job);
         found.index(state, job);
@@ -94,6 +95,22 @@ impl Found {
                 "job {} has attempts that are not numbered one by one",
                 job.id
             )
+        });
+    }
+
+    /// SCH-11: an attempt that waits in the batch system, for the first time or again, has no nodes, no
+    /// grant, and no last words by which it would be ended while it waits.
+    fn waits(&mut self, job: &Job) {
+        let Some(attempt) = job.live() else { return };
+        let is_granted = attempt.granted_at.is_some();
+        let is_free = !is_granted && attempt.nodes.is_empty();
+        let is_right = (job.phase == Phase::Allocating) != is_granted && (is_granted || is_free);
+        self.unless(is_right, "SCH-11", || {
+            format!("job {} waits and has nodes, or runs and has none", job.id)
+        });
+        let is_ended = attempt.last_words.as_ref().is_some_and(|w| !w.are_final());
+        self.unless(!attempt.waits_again() || !is_ended, "SCH-11", || {
+            format!("job {} waits again with the last words of a run", job.id)
         });
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allocation::AllocationId;
 use crate::ask::{After, Ask, Sweep};
-use crate::ending::{Ending, Outcome};
+use crate::ending::{Consequence, Ending, Outcome};
 use crate::shape::{Shape, Usage};
 use crate::time::Timestamp;
 
@@ -166,7 +166,7 @@ pub struct Attempt {
     pub resume_from: Option<Step>,
     /// The batch system's name for it, once it is known.
     pub allocation: Option<AllocationId>,
-    /// When its nodes were granted.
+    /// When its nodes were granted; `None` while it waits, also after a run.
     pub granted_at: Option<Timestamp>,
     /// Its nodes.
     pub nodes: Vec<NodeName>,
@@ -176,6 +176,12 @@ pub struct Attempt {
     pub ended: Option<(Ending, Timestamp)>,
     /// The agent's last words, which may come before the allocation's end.
     pub last_words: Option<LastWords>,
+    /// Runs before this one: so often the batch system took it back into its queue.
+    #[serde(default)]
+    pub requeues: u32,
+    /// Wall time of those runs.
+    #[serde(default)]
+    pub earlier_ms: u64,
     /// Not kept in the journal.
     #[serde(skip)]
     pub vitals: Vitals,
@@ -184,9 +190,19 @@ pub struct Attempt {
 impl Attempt {
     /// What it has used until `now`.
     pub fn usage(&self, now: Timestamp) -> Usage {
+        self.shape.usage(self.ran_ms(now))
+    }
+
+    /// Wall time of all its runs until `now`.
+    pub fn ran_ms(&self, now: Timestamp) -> u64 {
         let end = self.ended.as_ref().map_or(now, |(_, at)| *at);
         let span_ms = self.granted_at.map_or(0, |granted| end.since(granted));
-        self.shape.usage(span_ms)
+        self.earlier_ms.saturating_add(span_ms)
+    }
+
+    /// It ran, and waits in the batch system to run again.
+    pub fn waits_again(&self) -> bool {
+        self.requeues > 0 && self.granted_at.is_none() && self.ended.is_none()
     }
 
     /// The nodes that it holds, as far as they are known.
@@ -208,6 +224,19 @@ pub struct LastWords {
     pub error: String,
     /// The node of the culprit, where one is known.
     pub culprit: Option<NodeName>,
+}
+
+impl LastWords {
+    /// The ending that they stand for.
+    pub fn ending(&self) -> Ending {
+        Ending::of_exit(self.exit_code)
+    }
+
+    /// The job itself is at its end by them: no further run changes that.
+    pub fn are_final(&self) -> bool {
+        let consequence = self.ending().consequence();
+        matches!(consequence, Consequence::Success | Consequence::Failure)
+    }
 }
 
 /// What is known of an attempt for the moment: it is lost with the coordinator and heard anew.
@@ -251,6 +280,8 @@ pub enum StopWhy {
     },
     /// Its budget is spent.
     BudgetSpent,
+    /// The wall time that it asked for, over all runs, is over.
+    TimeOver,
     /// A trial that has reached its rung.
     AtRung,
     /// This attempt failed and its allocation must go.

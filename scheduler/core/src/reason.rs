@@ -99,6 +99,15 @@ pub enum Reason {
         /// Why, in the batch system's words.
         why: String,
     },
+    /// It ran, was taken back into the batch system's queue, and waits there to run again.
+    Requeued {
+        /// Where.
+        cluster: ClusterName,
+        /// How often that was.
+        times: u32,
+        /// Why it waits, in the batch system's words.
+        why: String,
+    },
     /// Agents have not all come.
     Joining {
         /// Those that have.
@@ -157,6 +166,7 @@ impl Reason {
             Self::Trials { .. } => "trials",
             Self::Submitting { .. } => "submitting",
             Self::Pending { .. } => "pending",
+            Self::Requeued { .. } => "requeued",
             Self::Joining { .. } => "joining",
             Self::Preparing => "preparing",
             Self::Training => "training",
@@ -233,6 +243,11 @@ impl fmt::Display for Reason {
             Self::Submitting { cluster } => write!(f, "is being submitted to {cluster}"),
             Self::Pending { cluster, why } if why.is_empty() => write!(f, "waits in {cluster}"),
             Self::Pending { cluster, why } => write!(f, "waits in {cluster}: {why}"),
+            Self::Requeued {
+                cluster,
+                times,
+                why,
+            } => requeued(cluster, *times, why, f),
             Self::Joining { joined, expected } => {
                 write!(f, "{joined} of {expected} agents have come")
             }
@@ -287,11 +302,29 @@ impl Reason {
     }
 }
 
+fn requeued(
+    cluster: &ClusterName,
+    times: u32,
+    why: &str,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "was taken back into the queue of {cluster}")?;
+    if times > 1 {
+        write!(f, ", {times} times by now,")?;
+    }
+    write!(f, " and waits to run again")?;
+    match why.is_empty() {
+        true => Ok(()),
+        false => write!(f, ": {why}"),
+    }
+}
+
 fn stopping(why: &StopWhy, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match why {
         StopWhy::Cancelled { by, why } if why.is_empty() => write!(f, "stops: cancelled by {by}"),
         StopWhy::Cancelled { by, why } => write!(f, "stops: cancelled by {by}: {why}"),
         StopWhy::BudgetSpent => write!(f, "stops: its budget is spent"),
+        StopWhy::TimeOver => write!(f, "stops: the wall time that it asked for is over"),
         StopWhy::AtRung => write!(f, "stops at its rung"),
         StopWhy::Failed { ending } => write!(f, "is taken down: {ending}"),
     }

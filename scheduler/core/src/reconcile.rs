@@ -14,6 +14,7 @@ use crate::action::{Action, Observed, Order, Try};
 use crate::allocation::{Allocation, AllocationStatus, Listing, StopHow};
 use crate::cluster::Cluster;
 use crate::decide::avoided;
+use crate::ending::Ending;
 use crate::job::{Attempt, Job};
 use crate::policy::{STOP_AGAIN_MS, WORDS_MS, resubmit_ms};
 use crate::shape::Shape;
@@ -31,7 +32,7 @@ pub fn reconcile(state: &State, observed: &Observed, now: Timestamp) -> Vec<Acti
         }
         match &attempt.allocation {
             None => actions.extend(submit(state, observed, job, now)),
-            Some(_) => actions.extend(stop(observed, job, attempt, now)),
+            Some(_) => actions.extend(stop(state, observed, job, now)),
         }
     }
     for listing in observed.listings.values() {
@@ -97,9 +98,15 @@ fn avoidable(cluster: &Cluster, shape: Shape, now: Timestamp) -> BTreeSet<&NodeN
     }
 }
 
-fn stop(observed: &Observed, job: &Job, attempt: &Attempt, now: Timestamp) -> Option<Action> {
-    // After its agent's last words nothing of it should be left for long.
-    let lingers = attempt.last_words.is_some() && now.since(attempt.heard_at()) >= WORDS_MS;
+fn stop(state: &State, observed: &Observed, job: &Job, now: Timestamp) -> Option<Action> {
+    let attempt = job.live()?;
+    let chains = state.clusters.get(&attempt.cluster);
+    let chains = chains.is_some_and(|cluster| cluster.terms.chains);
+    // After its agent's last words nothing of it should be left for long, unless it goes on by itself.
+    let lingers = attempt.last_words.as_ref().is_some_and(|words| {
+        let goes_on = chains && job.stop.is_none() && words.ending() == Ending::MoreToDo;
+        !goes_on && now.since(attempt.heard_at()) >= WORDS_MS
+    });
     let how = match &job.stop {
         Some(stop) if stop.is_now => StopHow::Now,
         _ if lingers => StopHow::Now,

@@ -25,6 +25,8 @@ pub(crate) struct Crew {
     pub(crate) shape: Shape,
     pub(crate) work: Work,
     pub(crate) phase: CrewPhase,
+    /// Events of another life are of a run of the same key that is over.
+    pub(crate) life: u64,
     /// Events of earlier turns are of ranks that are gone.
     pub(crate) turn: u64,
     /// A checkpoint that is being written.
@@ -89,6 +91,15 @@ impl CrewAgent {
         }
     }
 
+    /// What it leaves to the agent of the next run.
+    pub(crate) fn left(self) -> Self {
+        Self {
+            outbox: self.outbox,
+            next: self.next,
+            ..Self::default()
+        }
+    }
+
     /// The number of the next news.
     pub(crate) fn next(&self) -> u64 {
         self.next
@@ -104,6 +115,7 @@ impl Crew {
             shape: launch.shape,
             work: Work::of(launch)?,
             phase: CrewPhase::Gathering,
+            life: 0,
             turn: 0,
             writing: None,
             is_stopping: false,

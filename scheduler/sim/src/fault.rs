@@ -55,6 +55,14 @@ faults! {
     NodeDrained = "node-drained",
     /// Somebody more urgent takes the nodes.
     Preemption = "preemption",
+    /// The batch system takes an allocation back into its queue, for one more urgent.
+    RequeuePreempted = "requeue-preempted",
+    /// The same, for a node that failed.
+    RequeueNodeLost = "requeue-node-lost",
+    /// An allocation puts itself back into the queue, to go on past its wall time.
+    RequeueOwn = "requeue-own",
+    /// The allocation that waited for the end of another begins.
+    Successor = "successor",
     /// The wall time is nearly over.
     WallTimeEnd = "wall-time-end",
     /// The wall time ends without a warning.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use schliff_scheduler::ask::Halving;
 use schliff_scheduler::cluster::Queue;
 use schliff_scheduler::shape::{Budget, Shape};
+use schliff_spec::cluster::Chain;
 
 use crate::fault::Fault;
 use crate::work::Work;
@@ -64,6 +65,8 @@ pub struct SitePlan {
     pub max_time_ms: Option<u64>,
     /// Allocations that may wait.
     pub max_waiting: Option<u32>,
+    /// How its allocations go on by themselves.
+    pub chain: Chain,
 }
 
 /// Periods.

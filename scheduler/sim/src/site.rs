@@ -4,6 +4,7 @@
 //! forgotten), also in its faults. Time is true time, in milliseconds. Absent on purpose: what runs
 //! inside of an allocation, and calls on their way to it.
 
+mod chain;
 mod listing;
 mod plan;
 
@@ -13,6 +14,7 @@ use schliff_backend::Launch;
 use schliff_scheduler::allocation::{AllocationEnd, AllocationId, StopHow};
 use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::shape::Shape;
+use schliff_spec::cluster::Chain;
 use schliff_spec::id::{ClusterName, NodeName, SubmitKey};
 
 pub(crate) use listing::Shown;
@@ -39,6 +41,14 @@ pub(crate) struct Held {
     pub(crate) nodes: Vec<NodeName>,
     /// No listing shows it before.
     visible_from_ms: u64,
+    /// Runs that may follow by themselves.
+    links_left: u32,
+    /// It does not begin before.
+    begins_at_ms: u64,
+    /// Why it waits.
+    why: &'static str,
+    /// It was asked to end: nothing follows by itself.
+    is_stopped: bool,
 }
 
 /// What it does.
@@ -96,6 +106,8 @@ pub(crate) struct Site {
     pub(crate) down_until_ms: u64,
     /// It answers slowly until then.
     pub(crate) slow_until_ms: u64,
+    /// How its allocations go on by themselves.
+    pub(crate) chain: Chain,
     recent: VecDeque<(u64, Shown)>,
 }
 
@@ -117,6 +129,7 @@ impl Site {
             lag_ms,
             down_until_ms: 0,
             slow_until_ms: 0,
+            chain: Chain::None,
             recent: VecDeque::new(),
         }
     }
@@ -149,6 +162,10 @@ impl Site {
             status: HeldStatus::Pending,
             nodes: Vec::new(),
             visible_from_ms: now_ms + self.lag_ms,
+            links_left: chain::links_left(launch),
+            begins_at_ms: 0,
+            why: "Resources",
+            is_stopped: false,
         };
         self.held.insert(key, held);
         if is_ours {
@@ -202,7 +219,11 @@ impl Site {
     }
 
     fn nodes_for(&self, now_ms: u64, key: SubmitKey) -> Option<Vec<NodeName>> {
-        let launch = &self.held.get(&key)?.launch;
+        let held = self.held.get(&key)?;
+        if held.begins_at_ms > now_ms {
+            return None;
+        }
+        let launch = &held.launch;
         let shape = launch.shape;
         let fits = |(name, node): &(&NodeName, &SiteNode)| {
             let (gpus, cpus) = self.used(name);
@@ -255,6 +276,7 @@ impl Site {
         let Some(held) = self.held.get_mut(&key) else {
             return Stopped::Nothing;
         };
+        held.is_stopped = true;
         match (&held.status, how) {
             (HeldStatus::Ended(_), _) => Stopped::Nothing,
             (HeldStatus::Pending, _) => {

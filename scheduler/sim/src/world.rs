@@ -4,6 +4,7 @@
 //! events in. The first breach ends a run. Absent on purpose: real time, threads, files.
 
 mod calls;
+mod chains;
 mod clients;
 mod coordinator;
 mod crews;
@@ -21,7 +22,7 @@ use schliff_spec::id::{IdError, SubmitKey};
 use crate::agenda::Agenda;
 use crate::bucket::Bucket;
 use crate::coverage::{Coverage, Family};
-use crate::crew::Crew;
+use crate::crew::{Crew, CrewAgent};
 use crate::disk::{Disk, DiskError};
 use crate::fault::Fault;
 use crate::guard::{Breach, Guard, Verdict, breach};
@@ -86,7 +87,7 @@ enum Event {
     /// A site looks at its queue.
     Turn(usize),
     /// Something happens to agents and ranks.
-    Crew(SubmitKey, CrewEvent),
+    Crew(SubmitKey, u64, CrewEvent),
     /// An agent is answered.
     Told {
         key: SubmitKey,
@@ -145,6 +146,10 @@ pub struct World {
     writes: u64,
     sites: Vec<Site>,
     crews: BTreeMap<SubmitKey, Crew>,
+    /// Runs that have begun.
+    lives: u64,
+    /// What agents of ended runs left.
+    spools: BTreeMap<(SubmitKey, usize), CrewAgent>,
     bucket: Bucket,
     clients: Vec<Client>,
     cases: BTreeMap<Fault, u64>,
@@ -179,6 +184,8 @@ impl World {
             writes: 0,
             sites: sites.collect::<Result<_, _>>()?,
             crews: BTreeMap::new(),
+            lives: 0,
+            spools: BTreeMap::new(),
             bucket: Bucket::default(),
             clients: Vec::new(),
             cases: BTreeMap::new(),
@@ -247,7 +254,7 @@ impl World {
             Event::Arrives(mail) => self.receive(mail),
             Event::Act(at) => self.act(at),
             Event::AskAgain(client) => self.ask(client),
-            Event::Crew(key, event) => self.crew_event(key, event),
+            Event::Crew(key, life, event) => self.crew_event(key, life, event),
             Event::Told {
                 key,
                 node,

@@ -1,7 +1,8 @@
 //! Limits of accounts, users and QOS: `AssocGrpGRES`, `QOSMaxJobsPerUserLimit`, `MaxCpuPerAccount`.
 //!
 //! Rules: the word is taken apart, because Slurm makes some two hundred of the same parts. A limit
-//! for all jobs together passes when others end; one for each job, or one that is used up, does not.
+//! for all jobs together passes when others end, also one of what running jobs may still take
+//! (`RunMinutes`); one for each job, or one that is used up, does not.
 
 use super::Ends;
 
@@ -69,9 +70,11 @@ impl Limit {
         let beginning = BEGINNINGS.iter().find(|row| word.starts_with(row.0))?;
         let rest = &word[beginning.0.len()..];
         let is_account = beginning.0 != "Max" || rest.ends_with("PerAccount");
+        // `QOSMaxBBPerNode` counts burst buffer, not nodes.
+        let counting = rest.split("Per").next().unwrap_or(rest);
         let counted = COUNTED
             .iter()
-            .find(|row| rest.contains(row.0))
+            .find(|row| counting.contains(row.0))
             .filter(|_| is_account)?;
         let is_group = beginning.0.ends_with("Grp");
         let is_of_each_job = beginning.2 || rest.contains("PerJob") || rest.contains("PerNode");
@@ -79,7 +82,7 @@ impl Limit {
             owner: beginning.1,
             is_of_each_job,
             is_least: beginning.2,
-            is_budget: rest.contains("Minutes")
+            is_budget: (rest.contains("Minutes") && !rest.contains("RunMinutes"))
                 || counted.0 == "UsageThreshold"
                 || (is_group && counted.0 == "Wall"),
             of: counted.1,
@@ -94,7 +97,7 @@ impl Limit {
             Owner::Qos => "its QOS",
         };
         if self.is_least {
-            return format!("asks for fewer {of} than {owner} wants of a job");
+            return format!("asks for less than {owner} wants of a job: {of}");
         }
         match (self.is_of_each_job, self.is_budget) {
             (true, _) => format!("asks for more {of} than {owner} gives a job"),
@@ -168,7 +171,7 @@ mod tests {
             ),
             (
                 "QOSMinGRES",
-                "asks for fewer GPUs and other devices than its QOS wants of a job",
+                "asks for less than its QOS wants of a job: GPUs and other devices",
                 Ends::ByUser,
             ),
             (

@@ -45,6 +45,8 @@ pub enum Simple {
     Federation,
     MaxMemPerLimit,
     SystemFailure,
+    AccountingPolicy,
+    RequeuedForExit,
     Deadline,
 }
 
@@ -310,6 +312,20 @@ const ROWS: &[Row] = &[
         Ends::BySite,
         "waits because something of Slurm failed",
         ASK_SITE,
+    ),
+    Row(
+        Simple::AccountingPolicy,
+        &["AccountingPolicy"],
+        Ends::ByItself,
+        "waits because a limit of its account or QOS is reached",
+        Some("wait for other jobs to end, or name another account or QOS"),
+    ),
+    Row(
+        Simple::RequeuedForExit,
+        &["RequeueExit"],
+        Ends::ByItself,
+        "was put into the queue again for its exit code",
+        None,
     ),
     Row(
         Simple::Deadline,

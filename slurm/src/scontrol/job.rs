@@ -6,71 +6,6 @@ use crate::parse::{ParseError, small_count};
 use crate::state::JobState;
 use crate::time::{Span, UnixSeconds};
 
-/// Names that are read, and those that end a value that is.
-const NAMES: &[&str] = &[
-    "JobId",
-    "ArrayJobId",
-    "ArrayTaskId",
-    "HetJobId",
-    "HetJobOffset",
-    "HetJobIdSet",
-    "JobName",
-    "UserId",
-    "GroupId",
-    "MCS_label",
-    "Priority",
-    "Nice",
-    "Account",
-    "QOS",
-    "WCKey",
-    "JobState",
-    "Reason",
-    "FailedNode",
-    "Dependency",
-    "Requeue",
-    "Restarts",
-    "BatchFlag",
-    "Reboot",
-    "ExitCode",
-    "DerivedExitCode",
-    "RunTime",
-    "TimeLimit",
-    "TimeMin",
-    "SubmitTime",
-    "EligibleTime",
-    "AccrueTime",
-    "StartTime",
-    "EndTime",
-    "Deadline",
-    "SuspendTime",
-    "PreemptTime",
-    "PreemptEligibleTime",
-    "LastSchedEval",
-    "Scheduler",
-    "Partition",
-    "AllocNode:Sid",
-    "ReqNodeList",
-    "ExcNodeList",
-    "NodeList",
-    "SchedNodeList",
-    "BatchHost",
-    "NumNodes",
-    "NumCPUs",
-    "Comment",
-    "AdminComment",
-    "SystemComment",
-    "Extra",
-    "StdErr",
-    "StdIn",
-    "StdOut",
-    "Power",
-    "Command",
-    "WorkDir",
-    "TRES",
-    "ReqTRES",
-    "AllocTRES",
-];
-
 /// Reads the jobs of what it printed; `No jobs in the system` is none.
 ///
 /// # Errors
@@ -80,7 +15,7 @@ pub fn jobs(printed: &str) -> Result<Vec<Job>, ParseError> {
     let read = |line: &str| {
         let broken =
             |error: ParseError| ParseError::new("a job of scontrol", line, error.to_string());
-        job(&Pairs::read(line, NAMES)).map_err(broken)
+        job(&Pairs::read(line)).map_err(broken)
     };
     lines.map(read).collect()
 }
@@ -154,7 +89,7 @@ mod tests {
     #[test]
     fn jobs_with_exit_codes_and_restarts() {
         let found = jobs(
-            "JobId=16 JobName=a b\nc UserId=root(0) GroupId=root(0) Account=dev QOS=normal JobState=RUNNING \
+            "JobId=16 JobName=a b\nNodeList=n9 UserId=root(0) GroupId=root(0) Account=dev QOS=normal JobState=RUNNING \
              Reason=None Dependency=(null) Requeue=1 Restarts=2 ExitCode=0:0 TimeLimit=00:05:00 \
              SubmitTime=2026-11-25T22:44:55 StartTime=2026-11-25T22:44:56 EndTime=2026-11-25T22:49:56 \
              Partition=batch AllocNode:Sid=l:1 NodeList=n[1-2] BatchHost=n1 NumNodes=2-4 Comment=x | y  StdErr=/dev/null \n\
@@ -162,7 +97,8 @@ mod tests {
              Reason=ReqNodeNotAvail,_UnavailableNodes:n1 TimeLimit=UNLIMITED StartTime=Unknown NumNodes=1 NodeList= \n",
         );
         let found = found.expect("two jobs");
-        assert_eq!(found[0].name, "a b\nc");
+        assert_eq!(found[0].name, "a b\nNodeList=n9");
+        assert_eq!(found[0].nodes, "n[1-2]");
         assert_eq!(
             (found[0].user.as_str(), found[0].comment.as_str()),
             ("root", "x | y")

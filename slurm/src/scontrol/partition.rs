@@ -5,33 +5,6 @@ use crate::node::Partition;
 use crate::parse::{ParseError, small_count};
 use crate::time::Span;
 
-const NAMES: &[&str] = &[
-    "PartitionName",
-    "AllowGroups",
-    "AllowAccounts",
-    "DenyAccounts",
-    "AllowQos",
-    "DenyQos",
-    "AllocNodes",
-    "Default",
-    "QoS",
-    "DefaultTime",
-    "DisableRootJobs",
-    "ExclusiveUser",
-    "GraceTime",
-    "Hidden",
-    "MaxNodes",
-    "MaxTime",
-    "MinNodes",
-    "LLN",
-    "Nodes",
-    "PreemptMode",
-    "State",
-    "TotalCPUs",
-    "TotalNodes",
-    "TRES",
-];
-
 /// A partition, and who may use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -60,7 +33,7 @@ pub fn partitions(printed: &str) -> Result<Vec<Rules>, ParseError> {
     let read = |line: &str| {
         let broken =
             |error: ParseError| ParseError::new("a partition of scontrol", line, error.to_string());
-        rules(&Pairs::read(line, NAMES)).map_err(broken)
+        rules(&Pairs::read(line)).map_err(broken)
     };
     lines.map(read).collect()
 }

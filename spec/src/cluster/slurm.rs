@@ -38,6 +38,69 @@ pub struct Slurm {
     pub observe_every_s: u64,
 }
 
+impl Slurm {
+    /// Keys that still have a `<…>` in them: what whoever uses the profile must fill in.
+    pub fn blanks(&self) -> Vec<Blank> {
+        let paths = [
+            ("slurm.folder", &self.folder),
+            ("slurm.program", &self.program),
+        ];
+        let mut blanks: Vec<_> = paths
+            .into_iter()
+            .filter(|(_, value)| value.contains(['<', '>']))
+            .map(|(key, value)| Blank {
+                key,
+                value: value.clone(),
+            })
+            .collect();
+        if let Some(container) = self.launch.container.as_ref()
+            && container.image.contains(['<', '>'])
+        {
+            blanks.push(Blank {
+                key: "container.image",
+                value: container.image.clone(),
+            });
+        }
+        blanks
+    }
+}
+
+/// A key of a profile that is not filled in yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blank {
+    /// The key.
+    pub key: &'static str,
+    /// What stands there.
+    pub value: String,
+}
+
+impl std::fmt::Display for Blank {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { key, value } = self;
+        write!(formatter, "{key} = {value:?} has yet to be filled in")
+    }
+}
+
+impl SlurmAsk {
+    /// What a job of that wish asks for: its own words win.
+    pub fn with(&self, wish: &BatchWish) -> Self {
+        let or = |own: &Option<String>, other: &Option<String>| own.clone().or(other.clone());
+        Self {
+            account: or(&wish.account, &self.account),
+            partition: or(&wish.partition, &self.partition),
+            qos: or(&wish.qos, &self.qos),
+            reservation: or(&wish.reservation, &self.reservation),
+            constraint: or(&wish.constraint, &self.constraint),
+            ..self.clone()
+        }
+    }
+
+    /// The site wants an account, and there is none.
+    pub fn lacks_account(&self) -> bool {
+        self.needs_account && self.account.is_none()
+    }
+}
+
 /// How Slurm is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "transport", rename_all = "snake_case")]
@@ -67,6 +130,8 @@ pub enum Transport {
 pub struct SlurmAsk {
     /// Who pays.
     pub account: Option<String>,
+    /// The site takes no job without an account.
+    pub needs_account: bool,
     /// Where it waits.
     pub partition: Option<String>,
     /// Under which quality of service.
@@ -89,7 +154,7 @@ pub struct SlurmAsk {
 
 /// How a site wants GPUs asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum GpuForm {
     /// `--gres=gpu:4`
     #[default]
@@ -100,7 +165,7 @@ pub enum GpuForm {
 
 /// How a job goes on without a coordinator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Chain {
     /// The script puts itself into the queue again.
     #[default]
@@ -145,7 +210,7 @@ pub struct Container {
 
 /// What runs containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum ContainerRuntime {
     /// `apptainer exec`
     Apptainer,
@@ -155,7 +220,7 @@ pub enum ContainerRuntime {
 
 /// How agents' reports reach the coordinator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reports {
     /// Nodes reach its URL.
     #[default]

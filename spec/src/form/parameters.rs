@@ -251,7 +251,11 @@ fn plain(value: Value) -> Option<SweepValue> {
         Value::Base(BaseModel::Gguf(file)) => SweepValue::Text(format!("gguf:{}", file.display())),
         Value::Path(file) => path(file),
         Value::Paths(files) => SweepValue::List(files.into_iter().map(path).collect()),
-        Value::Wholes(_) | Value::Numbers(_) | Value::Steps(_) | Value::Parameters(_) => {
+        Value::Pairs(_)
+        | Value::Wholes(_)
+        | Value::Numbers(_)
+        | Value::Steps(_)
+        | Value::Parameters(_) => {
             return None;
         }
     })

@@ -1,10 +1,10 @@
 //! The `[sweep]` section and what cannot be combined in it.
 
-use super::Reader;
 use crate::form::Placed;
 use crate::job::{Candidates, Sweep, SweepMethod};
 use crate::origin::Place;
 use crate::problem::Fault;
+use crate::reader::Reader;
 use crate::schema::JOB;
 use crate::sweep::{MOST_TRIALS, combinations};
 

@@ -1,8 +1,8 @@
 //! The `[training]` section and what cannot be combined in it.
 
-use super::Reader;
 use crate::job::{BatchSize, Duration, Schedule, Training, Warmup};
 use crate::problem::Fault;
+use crate::reader::Reader;
 
 /// Tokens of a step and of a micro-batch when nothing is said.
 const BATCH_TOKENS: usize = 8192;

@@ -2,7 +2,7 @@
 
 use super::Fallback::{Follows, None, Required, Value};
 use super::Form::{
-    self, Choice, File, Files, Flag, Folder, Name, Number, Text, Texts, Time, Whole, WholeIn,
+    self, Choice, File, Files, Flag, Folder, Name, Number, Text, Texts, Time, Whole, WholeIn, Word,
 };
 use super::Interval::{BelowOne, NotNegative, Positive, Share};
 use super::other_names::OTHER_NAMES;
@@ -180,11 +180,11 @@ const SCHEDULING: &[Key] = &[
     key("retries", WholeIn(0, 1000), Value("3"), "Failed attempts in a row, none with a new step, that are allowed."),
     key("budget_gpu_hours", Number(Positive), None, "GPU-hours that all attempts together may use."),
     key("budget_core_hours", Number(Positive), None, "Core-hours that all attempts together may use."),
-    key("account", Text, None, "Who pays, on Slurm (`--account`); wins over the cluster profile."),
-    key("partition", Text, None, "Where it waits, on Slurm; several with commas. Wins over the cluster profile."),
-    key("qos", Text, None, "Under which quality of service, on Slurm; wins over the cluster profile."),
-    key("reservation", Text, None, "In which reservation, on Slurm; wins over the cluster profile."),
-    key("constraint", Text, None, "On nodes with which features, on Slurm; wins over the cluster profile."),
+    key("account", Word, None, "Who pays, on Slurm (`--account`); wins over the cluster profile."),
+    key("partition", Word, None, "Where it waits, on Slurm; several with commas. Wins over the cluster profile."),
+    key("qos", Word, None, "Under which quality of service, on Slurm; wins over the cluster profile."),
+    key("reservation", Word, None, "In which reservation, on Slurm; wins over the cluster profile."),
+    key("constraint", Word, None, "On nodes with which features, on Slurm; wins over the cluster profile."),
 ];
 
 #[rustfmt::skip]

@@ -1,11 +1,20 @@
 //! The reference of all keys, as Markdown.
 
-use super::{Fallback, JOB};
+use super::{CLUSTER, Fallback, JOB, Schema};
 
 /// Sections and keys as the tables of `docs/job-file.md`; a test holds the two together.
 pub fn reference() -> String {
+    of(&JOB)
+}
+
+/// The same of `docs/cluster-profile.md`.
+pub fn cluster_reference() -> String {
+    of(&CLUSTER)
+}
+
+fn of(schema: &Schema) -> String {
     let mut text = String::new();
-    for section in JOB.sections {
+    for section in schema.sections {
         let title = match section.name {
             "" => "Top".to_owned(),
             name => format!("`[{name}]`"),

@@ -67,6 +67,7 @@ const GROUPS: &[&[&str]] = &[
     &[
         "",
         "scheduling = { cluster = 'local', priority = 100, retries = 0, budget_gpu_hours = 0.5, budget_core_hours = 100 }",
+        "scheduling = { account = 'a_b', partition = 'p,q', qos = 'q', reservation = 'r:1', constraint = '[a|b]&c*2' }",
     ],
     &[
         "",

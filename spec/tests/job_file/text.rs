@@ -34,3 +34,16 @@ fn bad_texts() {
     ];
     insta::assert_snapshot!(told.join("\n\n"));
 }
+
+/// They become lines that a batch system reads.
+#[test]
+fn words_for_a_batch_system_are_words() {
+    let lines = "[scheduling]\naccount = '-p'\npartition = 'a b'\nqos = \"a\\u0000\"\n\
+        reservation = \"a\\n#SBATCH --uid=0\"\nconstraint = '$(id)'\n";
+    let told = load_text(&format!("{LEAST}{lines}"), "job.toml", &[], UNCHECKED);
+    insta::assert_snapshot!(told.unwrap_err().to_string());
+    let set = ["scheduling.account=a;b".to_owned()];
+    let told = load_text(LEAST, "job.toml", &set, UNCHECKED).unwrap_err();
+    let said = "error: --set scheduling.account=a;b: \"a;b\" contains ';'";
+    assert!(told.to_string().starts_with(said), "{told}");
+}

@@ -83,19 +83,24 @@ impl Coordinators {
         }
     }
 
+    /// How many are known.
+    pub(crate) fn count(&self) -> usize {
+        self.endpoints.len()
+    }
+
     /// The one to talk to now.
-    pub(super) fn current(&self) -> Endpoint {
+    pub(crate) fn current(&self) -> Endpoint {
         self.endpoints[self.at].clone()
     }
 
     /// Turns to the next one.
-    pub(super) fn next(&mut self) {
+    pub(crate) fn next(&mut self) {
         self.at = (self.at + 1) % self.endpoints.len();
     }
 
     /// Turns to the one that leads, as another one says. One that may not be talked to is no leader
     /// for us.
-    pub(super) fn turn_to(&mut self, url: &str) {
+    pub(crate) fn turn_to(&mut self, url: &str) {
         let Ok(leader) = endpoint(url, self.authority.as_ref()) else {
             return self.next();
         };

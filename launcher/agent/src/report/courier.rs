@@ -16,6 +16,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
+use super::address::Coordinators;
 use super::ledger::{Answer, BATCH_BYTES, BATCH_NEWS, Entry, Ledger};
 use super::pace::{BEATS_MS, Failure, Pace, Waiting, judge};
 use super::spool::Spool;
@@ -31,6 +32,7 @@ const MOST_WAITING_BYTES: usize = 64 << 20;
 /// What the thread holds.
 pub(super) struct Courier {
     options: Options,
+    coordinators: Coordinators,
     token: MetadataValue<Ascii>,
     desk: Arc<Desk>,
     ledger: Ledger,
@@ -58,12 +60,16 @@ struct UnderWay {
 
 impl Courier {
     /// Goes on with what an earlier life left in the spool.
-    pub(super) fn new(options: Options, token: MetadataValue<Ascii>, desk: Arc<Desk>) -> Self {
+    pub(super) fn new(
+        options: Options,
+        (coordinators, token): (Coordinators, MetadataValue<Ascii>),
+        spool: Option<PathBuf>,
+        desk: Arc<Desk>,
+    ) -> Self {
         let name = format!("{}-node{}", options.key, options.node);
-        let path = |folder: &PathBuf| folder.join(name);
-        let (spool, ledger) = match options.spool.as_ref().map(path) {
+        let (spool, ledger) = match spool.map(|folder| folder.join(name)) {
             Some(path) => {
-                let (spool, ledger, opened) = Spool::open(path.clone());
+                let (spool, ledger, opened) = Spool::open(path.clone(), &options.node_name);
                 if let Err(error) = opened {
                     let path = path.display();
                     desk.tell(format!("warning: cannot spool reports in {path}: {error}"));
@@ -74,6 +80,7 @@ impl Courier {
         };
         Self {
             options,
+            coordinators,
             token,
             desk,
             ledger,
@@ -201,7 +208,7 @@ impl Courier {
 
     fn failed(&mut self, news: usize, status: &Status) {
         let now_ms = self.now_ms();
-        let url = self.options.coordinators.current().uri().to_string();
+        let url = self.coordinators.current().uri().to_string();
         let failure = judge(status);
         if !matches!(failure, Failure::Busy(_)) {
             self.client = None;
@@ -210,7 +217,7 @@ impl Courier {
             // It is there, and so it is no news for the user.
             Failure::Busy(asked_ms) => self.pace.busy(asked_ms, now_ms),
             Failure::Later => {
-                self.options.coordinators.next();
+                self.coordinators.next();
                 self.pace.failed(now_ms);
                 if !std::mem::replace(&mut self.is_alone, true) {
                     let why = why_of(status);
@@ -221,7 +228,7 @@ impl Courier {
                 }
             }
             Failure::Elsewhere(leader) => {
-                self.options.coordinators.turn_to(&leader);
+                self.coordinators.turn_to(&leader);
                 self.pace.failed(now_ms);
             }
             Failure::Refused if news > 1 => {
@@ -295,7 +302,7 @@ impl Courier {
     }
 
     fn client(&mut self) -> &mut AgentsClient<Channel> {
-        let coordinators = &self.options.coordinators;
+        let coordinators = &self.coordinators;
         self.client.get_or_insert_with(|| {
             let channel = coordinators.current().connect_lazy();
             AgentsClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES)

@@ -14,28 +14,32 @@ use schliff_wire::v1::news::Body;
 use schliff_wire::v1::{Lines, News};
 
 /// Most news of one batch.
-pub(super) const BATCH_NEWS: usize = 256;
+pub(crate) const BATCH_NEWS: usize = 256;
 /// Most bytes of one batch, unless a single piece of news has more.
-pub(super) const BATCH_BYTES: usize = 512 << 10;
+pub(crate) const BATCH_BYTES: usize = 512 << 10;
 /// What an entry takes besides its news.
 const ENTRY_BYTES: usize = 48;
 
 /// How dear a piece of news is, and how soon it is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Never dropped, sent at once.
     Fact,
     /// Steps and remarks.
     Course,
     /// Lines for people.
     Lines,
+    /// Signs of life with their content.
+    Beats,
 }
 
 impl Kind {
-    fn of(news: &News) -> Self {
+    /// How dear this is.
+    pub(crate) fn of(news: &News) -> Self {
         match news.body {
             Some(Body::Lines(_)) => Self::Lines,
             Some(Body::Step(_) | Body::Remark(_)) => Self::Course,
+            Some(Body::Beats(_)) => Self::Beats,
             _ => Self::Fact,
         }
     }
@@ -43,7 +47,7 @@ impl Kind {
 
 /// One piece of news that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     /// News, encoded.
     News {
         /// Its bytes.
@@ -57,7 +61,7 @@ pub(super) enum Entry {
 
 impl Entry {
     /// News as an entry.
-    pub(super) fn of(news: &News) -> Self {
+    pub(crate) fn of(news: &News) -> Self {
         Self::News {
             bytes: news.encode_to_vec(),
             kind: Kind::of(news),
@@ -65,7 +69,7 @@ impl Entry {
     }
 
     /// News that were encoded; nothing where they cannot be read.
-    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let news = News::decode(bytes).ok()?;
         Some(Self::of(&news))
     }
@@ -80,14 +84,14 @@ impl Entry {
 
 /// News with the sequence of the first.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     pub(super) first: u64,
     pub(super) news: Vec<News>,
 }
 
 /// What an answer of the coordinator came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// Some of what waited was taken.
     Taken,
     /// Nothing new.
@@ -98,7 +102,7 @@ pub(super) enum Answer {
 
 /// What waits.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     /// All up to this were taken.
     taken: u64,
     entries: VecDeque<Entry>,
@@ -111,7 +115,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Goes on with what an earlier life left: what was taken, and what waits.
-    pub(super) fn new(taken: u64, entries: impl IntoIterator<Item = Entry>) -> Self {
+    pub(crate) fn new(taken: u64, entries: impl IntoIterator<Item = Entry>) -> Self {
         let entries: VecDeque<_> = entries.into_iter().collect();
         let known = taken + entries.len() as u64;
         Self {
@@ -124,18 +128,22 @@ impl Ledger {
     }
 
     /// Adds an entry at the end.
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(crate) fn push(&mut self, entry: Entry) {
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
     }
 
     /// A sign of life waits.
-    pub(super) fn has_beats(&self) -> bool {
-        self.entries.contains(&Entry::Beats)
+    pub(crate) fn has_beats(&self) -> bool {
+        let is_beats = |entry: &Entry| match entry {
+            Entry::News { kind, .. } => *kind == Kind::Beats,
+            Entry::Beats => true,
+        };
+        self.entries.iter().any(is_beats)
     }
 
     /// The next batch to send, at most `most` news of it; `beats` fills the sign of life.
-    pub(super) fn batch(&mut self, most: usize, beats: impl Fn() -> News) -> Option<Batch> {
+    pub(crate) fn batch(&mut self, most: usize, beats: impl Fn() -> News) -> Option<Batch> {
         let probe = self
             .probe
             .map(|last| last.saturating_sub(self.taken).max(1));
@@ -158,7 +166,7 @@ impl Ledger {
     }
 
     /// The coordinator has taken all up to `taken`.
-    pub(super) fn answered(&mut self, taken: u64) -> Answer {
+    pub(crate) fn answered(&mut self, taken: u64) -> Answer {
         self.probe = None;
         let before = self.taken;
         if taken > self.known {
@@ -177,8 +185,13 @@ impl Ledger {
         }
     }
 
+    /// Somebody else may have sent all that waits.
+    pub(crate) fn all_shown(&mut self) {
+        self.known = self.known.max(self.taken + self.entries.len() as u64);
+    }
+
     /// The oldest is refused: something empty takes its place. False where it was empty already.
-    pub(super) fn blank_oldest(&mut self) -> bool {
+    pub(crate) fn blank_oldest(&mut self) -> bool {
         let blank = Entry::of(&lines_dropped(0, 0));
         match self.entries.front_mut() {
             Some(entry) if *entry != blank => {
@@ -192,7 +205,7 @@ impl Ledger {
 
     /// Drops the oldest lines, and then steps and remarks, where more than `most_bytes` wait. Says
     /// whether anything was dropped.
-    pub(super) fn shed(&mut self, most_bytes: usize, now_ms: i64) -> bool {
+    pub(crate) fn shed(&mut self, most_bytes: usize, now_ms: i64) -> bool {
         if self.bytes <= most_bytes {
             return false;
         }
@@ -215,7 +228,7 @@ impl Ledger {
                     if *kind == shed && at >= BATCH_NEWS && self.bytes > goal =>
                 {
                     self.bytes -= entry.bytes();
-                    dropped += lines_of(bytes);
+                    dropped += lines_in(bytes);
                     place.get_or_insert(kept.len());
                 }
                 _ => kept.push_back(entry),
@@ -230,22 +243,22 @@ impl Ledger {
     }
 
     /// All up to this were taken.
-    pub(super) fn taken(&self) -> u64 {
+    pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
     /// What waits, the oldest first.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
     }
 
     /// How much waits: news, and bytes.
-    pub(super) fn waiting(&self) -> (usize, usize) {
+    pub(crate) fn waiting(&self) -> (usize, usize) {
         (self.entries.len(), self.bytes)
     }
 
     /// Facts are among the next batch.
-    pub(super) fn is_urgent(&self) -> bool {
+    pub(crate) fn is_urgent(&self) -> bool {
         let is_fact = |entry: &Entry| {
             matches!(
                 entry,
@@ -260,18 +273,22 @@ impl Ledger {
 }
 
 /// So many lines are missing here.
-fn lines_dropped(dropped: u64, at_ms: i64) -> News {
+pub(crate) fn lines_dropped(dropped: u64, at_ms: i64) -> News {
     let lines = Vec::new();
     let body = Some(Body::Lines(Lines { lines, dropped }));
     News { at_ms, body }
 }
 
 /// Lines in a piece of news, those that it lacks included.
-fn lines_of(bytes: &[u8]) -> u64 {
-    match News::decode(bytes).ok().and_then(|news| news.body) {
+pub(crate) fn lines_of(news: &News) -> u64 {
+    match &news.body {
         Some(Body::Lines(lines)) => lines.dropped + lines.lines.len() as u64,
         _ => 0,
     }
+}
+
+fn lines_in(bytes: &[u8]) -> u64 {
+    News::decode(bytes).map_or(0, |news| lines_of(&news))
 }
 
 #[cfg(test)]

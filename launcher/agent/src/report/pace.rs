@@ -81,7 +81,7 @@ impl Pace {
 
 /// What follows from a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// It may work later, with another coordinator, too.
     Later,
     /// This one leads.
@@ -95,7 +95,7 @@ pub(super) enum Failure {
 }
 
 /// What follows from a coordinator's status.
-pub(super) fn judge(status: &Status) -> Failure {
+pub(crate) fn judge(status: &Status) -> Failure {
     match status.code() {
         Code::Unavailable => {
             let leader = word(status, metadata::LEADER);

@@ -1,21 +1,22 @@
 //! The ledger on disk, so that what the coordinator has not taken survives the agent's death.
 //!
-//! Rules: a file begins with [`MAGIC`]; records follow, each its length, a check sum and a body whose
-//! first byte says what it is; what follows the first record that is not whole is cut off. The file
-//! is written anew when most of it is of no more use. A disk that refuses costs the spool and never
-//! the report: it is tried again later. Absent on purpose: waiting for the disk, for a machine's
-//! death ends the attempt anyhow.
+//! Rules: the form of the file is that of [`record`]; what follows the first record that is not whole
+//! is cut off. The file is written anew when most of it is of no more use. A disk that refuses costs
+//! the spool and never the report: it is tried again later. Absent on purpose: waiting for the disk,
+//! for a machine's death ends the attempt anyhow; only where nothing but the file tells of the end,
+//! [`Spool::sync`] waits.
+
+pub(crate) mod mark;
+pub(crate) mod record;
 
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::ledger::{Entry, Ledger};
+use record::{MAGIC, Record, record_at};
 
-/// How the file begins.
-const MAGIC: &[u8] = b"schliff spool 1\n";
-/// Length and check sum of a record.
-const HEAD_BYTES: usize = 8;
 /// A file of less is not worth being written anew.
 const SMALL_BYTES: u64 = 1 << 20;
 /// After the disk refused, it is tried again so much later.
@@ -23,15 +24,12 @@ const AGAIN_MS: u64 = 30_000;
 /// What a file that cannot be read is called from then on, behind its own name.
 const ASIDE: &str = ".unreadable";
 
-/// The first byte of a record's body.
-const NEWS: u8 = 1;
-const BEATS: u8 = 2;
-const TAKEN: u8 = 3;
-
 /// The file of one node's agent in one attempt.
 #[derive(Debug)]
-pub(super) struct Spool {
+pub(crate) struct Spool {
     path: PathBuf,
+    /// The node, for those who read the file.
+    node_name: String,
     file: Option<File>,
     /// Bytes of the file, and those not written yet.
     bytes: u64,
@@ -42,11 +40,12 @@ pub(super) struct Spool {
 impl Spool {
     /// Opens the file, and gives what an earlier life left in it. One that is there and cannot be
     /// read is put aside: what it holds was reported to nobody.
-    pub(super) fn open(path: PathBuf) -> (Self, Ledger, io::Result<()>) {
+    pub(crate) fn open(path: PathBuf, node_name: &str) -> (Self, Ledger, io::Result<()>) {
         let held = fs::read(&path);
         let (ledger, whole) = read(held.as_deref().unwrap_or_default());
         let mut spool = Self {
             path,
+            node_name: node_name.to_owned(),
             file: None,
             bytes: whole as u64,
             unwritten: Vec::new(),
@@ -80,14 +79,14 @@ impl Spool {
     }
 
     /// Notes an entry that was added.
-    pub(super) fn push(&mut self, entry: &Entry) {
+    pub(crate) fn push(&mut self, entry: &Entry) {
         if self.file.is_some() {
-            self.unwritten.extend(record_of(entry));
+            self.unwritten.extend(bytes_of(entry));
         }
     }
 
     /// Notes that all up to `taken` were taken.
-    pub(super) fn taken(&mut self, taken: u64) {
+    pub(crate) fn taken(&mut self, taken: u64) {
         if self.file.is_some() {
             self.unwritten.extend(taken_record(taken));
         }
@@ -97,7 +96,7 @@ impl Spool {
     ///
     /// # Errors
     /// The disk refuses; the ledger is not on it until this works again.
-    pub(super) fn write(&mut self, ledger: &Ledger, now_ms: u64) -> io::Result<()> {
+    pub(crate) fn write(&mut self, ledger: &Ledger, now_ms: u64) -> io::Result<()> {
         let live = ledger.waiting().1 as u64;
         let is_lost = self.file.is_none();
         let done = if is_lost && now_ms < self.again_ms {
@@ -127,15 +126,20 @@ impl Spool {
     }
 
     /// Writes the whole ledger into a new file that takes the old one's place.
-    pub(super) fn rewrite(&mut self, ledger: &Ledger) -> io::Result<()> {
+    pub(crate) fn rewrite(&mut self, ledger: &Ledger) -> io::Result<()> {
         // Until the new one is there, the ledger is in no file: the next write begins here again.
         self.file = None;
         self.unwritten.clear();
         let mut bytes = MAGIC.to_vec();
+        let file = Record::File {
+            id: nonce(),
+            node_name: &self.node_name,
+        };
+        bytes.extend(file.encode());
         bytes.extend(taken_record(ledger.taken()));
         ledger
             .entries()
-            .for_each(|entry| bytes.extend(record_of(entry)));
+            .for_each(|entry| bytes.extend(bytes_of(entry)));
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
@@ -144,6 +148,19 @@ impl Spool {
         self.file = Some(OpenOptions::new().append(true).open(&self.path)?);
         self.bytes = bytes.len() as u64;
         Ok(())
+    }
+
+    /// Waits until all that was written is on the disk, and seen by other machines.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_all)
+    }
+
+    /// What was noted is written.
+    pub(crate) fn is_written(&self) -> bool {
+        self.file.is_some() && self.unwritten.is_empty()
     }
 }
 
@@ -154,62 +171,40 @@ fn read(bytes: &[u8]) -> (Ledger, usize) {
     }
     let mut whole = MAGIC.len();
     let (mut taken, mut entries) = (0_u64, std::collections::VecDeque::new());
-    while let Some(body) = body_at(bytes, whole) {
-        match body.split_first() {
-            Some((&NEWS, news)) => match Entry::of_bytes(news) {
+    while let Some((record, length)) = record_at(&bytes[whole..]) {
+        match record {
+            Record::News(news) => match Entry::of_bytes(news) {
                 Some(entry) => entries.push_back(entry),
                 None => break,
             },
-            Some((&BEATS, [])) => entries.push_back(Entry::Beats),
-            Some((&TAKEN, number)) => match number.try_into().map(u64::from_le_bytes) {
-                Ok(number) => {
-                    let gone = number.saturating_sub(taken).min(entries.len() as u64);
-                    entries.drain(..gone as usize);
-                    taken = number;
-                }
-                Err(_) => break,
-            },
-            _ => break,
+            Record::Beats => entries.push_back(Entry::Beats),
+            Record::Taken(number) => {
+                let gone = number.saturating_sub(taken).min(entries.len() as u64);
+                entries.drain(..gone as usize);
+                taken = number;
+            }
+            Record::File { .. } => {}
         }
-        whole += HEAD_BYTES + body.len();
+        whole += length;
     }
     (Ledger::new(taken, entries), whole)
 }
 
-/// The body of the record at this place, if it is whole.
-fn body_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
-    let (head, rest) = bytes.get(at..)?.split_at_checked(HEAD_BYTES)?;
-    let (length, sum) = head.split_at(4);
-    let body = rest.get(..u32::from_le_bytes(length.try_into().ok()?) as usize)?;
-    (check_sum(body).to_le_bytes() == sum).then_some(body)
-}
-
-fn record(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut record = vec![0; HEAD_BYTES];
-    record.push(tag);
-    record.extend_from_slice(content);
-    let (head, body) = record.split_at_mut(HEAD_BYTES);
-    head[..4].copy_from_slice(&(body.len() as u32).to_le_bytes());
-    head[4..].copy_from_slice(&check_sum(body).to_le_bytes());
-    record
-}
-
-fn record_of(entry: &Entry) -> Vec<u8> {
+fn bytes_of(entry: &Entry) -> Vec<u8> {
     match entry {
-        Entry::News { bytes, .. } => record(NEWS, bytes),
-        Entry::Beats => record(BEATS, &[]),
+        Entry::News { bytes, .. } => Record::News(bytes).encode(),
+        Entry::Beats => Record::Beats.encode(),
     }
 }
 
 fn taken_record(taken: u64) -> Vec<u8> {
-    record(TAKEN, &taken.to_le_bytes())
+    Record::Taken(taken).encode()
 }
 
-/// FNV-1a: tells a torn record from a whole one, and nobody who wants to deceive.
-fn check_sum(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |sum, &byte| {
-        (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
+/// A number that no other file has.
+fn nonce() -> u64 {
+    // The standard library seeds every one of these anew from the system's random numbers.
+    RandomState::new().hash_one((super::wall_ms(), std::process::id()))
 }
 
 #[cfg(test)]
@@ -232,7 +227,7 @@ mod tests {
     fn another_life_finds_what_was_left() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("spool/schliff-1-1-node0");
-        let (mut spool, mut ledger, opened) = Spool::open(path.clone());
+        let (mut spool, mut ledger, opened) = Spool::open(path.clone(), "n0");
         opened.expect("a disk");
         for text in ["a", "b", "c"] {
             ledger.push(entry(text));
@@ -246,10 +241,10 @@ mod tests {
         spool.write(&ledger, 0).expect("a disk");
         drop(spool);
         let mut bytes = fs::read(&path).expect("the file");
-        bytes.extend_from_slice(&record_of(&entry("torn"))[..12]);
+        bytes.extend_from_slice(&bytes_of(&entry("torn"))[..12]);
         fs::write(&path, &bytes).expect("a disk");
 
-        let (mut spool, mut again, opened) = Spool::open(path.clone());
+        let (mut spool, mut again, opened) = Spool::open(path.clone(), "n0");
         opened.expect("a disk");
         assert_eq!(
             held(&again),
@@ -258,7 +253,7 @@ mod tests {
         again.push(entry("d"));
         spool.push(&entry("d"));
         spool.write(&again, 0).expect("a disk");
-        let (_, last, _) = Spool::open(path);
+        let (_, last, _) = Spool::open(path, "n0");
         assert_eq!(held(&last).1.len(), 4, "the torn record is gone");
     }
 
@@ -266,7 +261,7 @@ mod tests {
     fn a_file_of_no_more_use_is_written_anew() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("spool");
-        let (mut spool, mut ledger, _) = Spool::open(path.clone());
+        let (mut spool, mut ledger, _) = Spool::open(path.clone(), "n0");
         let mut most = 0;
         for _ in 0..200 {
             for _ in 0..100 {
@@ -281,7 +276,7 @@ mod tests {
             most = most.max(fs::metadata(&path).expect("the file").len());
         }
         assert!(most < 2 * SMALL_BYTES, "{most}");
-        let (_, again, _) = Spool::open(path);
+        let (_, again, _) = Spool::open(path, "n0");
         assert_eq!(held(&again), held(&ledger));
     }
 
@@ -290,7 +285,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let blocked = folder.path().join("spool");
         fs::write(&blocked, "a file, no folder").expect("a disk");
-        let (mut spool, mut ledger, opened) = Spool::open(blocked.join("key"));
+        let (mut spool, mut ledger, opened) = Spool::open(blocked.join("key"), "n0");
         opened.expect_err("no folder");
         assert!(spool.write(&ledger, 0).is_err());
         ledger.push(entry("a"));
@@ -301,7 +296,7 @@ mod tests {
         );
         fs::remove_file(&blocked).expect("a disk");
         spool.write(&ledger, AGAIN_MS + 1).expect("a disk");
-        let (_, again, _) = Spool::open(blocked.join("key"));
+        let (_, again, _) = Spool::open(blocked.join("key"), "n0");
         assert_eq!(held(&again).1, [entry("a")]);
     }
 
@@ -309,7 +304,7 @@ mod tests {
     fn what_could_not_be_written_anew_is_written_later() {
         let folder = tempfile::tempdir().expect("a folder");
         let place = folder.path().join("spool");
-        let (mut spool, mut ledger, opened) = Spool::open(place.join("key"));
+        let (mut spool, mut ledger, opened) = Spool::open(place.join("key"), "n0");
         opened.expect("a disk");
         ledger.push(entry("a"));
         fs::remove_dir_all(&place).expect("a disk");
@@ -319,7 +314,7 @@ mod tests {
         ledger.push(entry("b"));
         spool.push(&entry("b"));
         spool.write(&ledger, 0).expect("a disk");
-        let (_, again, _) = Spool::open(place.join("key"));
+        let (_, again, _) = Spool::open(place.join("key"), "n0");
         assert_eq!(held(&again).1, [entry("a"), entry("b")]);
     }
 
@@ -330,7 +325,7 @@ mod tests {
         // As a folder it can be read by nobody, whoever runs the test.
         fs::create_dir(&path).expect("a disk");
         fs::write(path.join("inside"), "precious").expect("a disk");
-        let (mut spool, mut ledger, opened) = Spool::open(path.clone());
+        let (mut spool, mut ledger, opened) = Spool::open(path.clone(), "n0");
         let error = opened.expect_err("no file").to_string();
         assert!(error.contains("key.unreadable"), "{error}");
         ledger.push(entry("a"));
@@ -338,7 +333,7 @@ mod tests {
         spool.write(&ledger, 0).expect("a disk");
         let kept = folder.path().join("key.unreadable/inside");
         assert_eq!(fs::read_to_string(kept).expect("it is kept"), "precious");
-        let (_, again, opened) = Spool::open(path);
+        let (_, again, opened) = Spool::open(path, "n0");
         opened.expect("a disk");
         assert_eq!(held(&again).1, [entry("a")]);
     }
@@ -357,7 +352,7 @@ mod tests {
             let mut file = MAGIC.to_vec();
             file.extend(taken_record(5));
             for number in 0..10 {
-                file.extend(record_of(&entry(&number.to_string())));
+                file.extend(bytes_of(&entry(&number.to_string())));
             }
             let (ledger, whole) = read(&file[..cut.min(file.len())]);
             prop_assert!(whole <= cut);

@@ -2,3 +2,4 @@
 
 mod coordinator;
 mod reports;
+mod spooled;

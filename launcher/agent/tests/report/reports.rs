@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use schliff_agent::report::{Coordinators, LastWord, Options, Reporter, Reporting, Token};
+use schliff_agent::report::{Coordinators, LastWord, Options, Reporter, Reporting, To, Token};
 use schliff_agent::shell::{Asked, Listener};
 use schliff_spec::event::{Beat, CheckpointNews, Doing, Event, StepMetrics};
 use schliff_spec::exit::ExitCode;
@@ -16,7 +16,7 @@ use crate::coordinator::{Coordinator, Shared};
 
 /// Remembers what the user is told.
 #[derive(Default)]
-struct Shown(Vec<String>);
+pub(crate) struct Shown(pub(crate) Vec<String>);
 
 impl Listener for Shown {
     fn event(&mut self, _: usize, _: &Event) {}
@@ -28,14 +28,16 @@ impl Listener for Shown {
 
 fn options(urls: &[String], spool: Option<&Path>) -> Options {
     Options {
-        coordinators: Coordinators::new(urls, None).expect("addresses"),
-        token: Token::of("secret\n"),
+        to: To::Coordinator {
+            coordinators: Coordinators::new(urls, None).expect("addresses"),
+            token: Token::of("secret\n"),
+            spool: spool.map(PathBuf::from),
+        },
         key: "schliff-7-2".parse().expect("a key"),
         node: 0,
         node_name: "n0".into(),
         nodes: 1,
         ranks: 2,
-        spool: spool.map(PathBuf::from),
         patience: Duration::from_secs(20),
     }
 }
@@ -44,7 +46,7 @@ fn reporter(urls: &[String], spool: Option<&Path>) -> Reporter {
     Reporter::start(options(urls, spool)).expect("a reporter")
 }
 
-fn step(step: usize) -> Event {
+pub(crate) fn step(step: usize) -> Event {
     Event::Step(StepMetrics {
         step,
         steps: 1_000,

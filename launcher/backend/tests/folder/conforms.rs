@@ -27,10 +27,8 @@ pub(crate) fn key(job: u64, generation: u64) -> SubmitKey {
 
 pub(crate) fn queue_is_theirs(options: &mut FolderOptions) {
     options.terms = Terms {
-        queue: Queue::Theirs,
-        max_time_ms: None,
         max_waiting: Some(3),
-        settle_ms: 0,
+        ..Terms::of(Queue::Theirs)
     };
     options.starts_at_once = false;
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{ArgGroup, Args as ClapArgs};
 use schliff_spec::id::{Generation, JobId};
 
 use super::{GroupArgs, JobArgs, OutputArgs};
@@ -55,10 +55,15 @@ pub(crate) struct PlaceArgs {
 /// The attempt that it is, and whom it tells; given by a coordinator that starts agents.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Coordinator")]
+#[command(group = ArgGroup::new("told").args(["coordinator", "spool"]).multiple(false))]
 pub(crate) struct ReportArgs {
     /// Report to this coordinator; may be repeated, the one that leads is found
     #[arg(long, value_name = "URL", requires_all = ["token_file", "job_id", "generation"])]
     pub(crate) coordinator: Vec<String>,
+    /// Report into this folder, on storage that a relay sees, and to nobody else: for nodes that reach
+    /// no coordinator
+    #[arg(long, value_name = "DIR", requires_all = ["job_id", "generation"])]
+    pub(crate) spool: Option<PathBuf>,
     /// The allocation's token
     #[arg(long, value_name = "FILE", requires = "coordinator")]
     pub(crate) token_file: Option<PathBuf>,
@@ -66,15 +71,10 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FILE", requires = "coordinator")]
     pub(crate) ca_file: Option<PathBuf>,
     /// The job's number
-    #[arg(
-        long = "job",
-        id = "job_id",
-        value_name = "ID",
-        requires = "coordinator"
-    )]
+    #[arg(long = "job", id = "job_id", value_name = "ID", requires = "told")]
     pub(crate) job: Option<JobId>,
     /// The attempt's number
-    #[arg(long, value_name = "G", requires = "coordinator")]
+    #[arg(long, value_name = "G", requires = "told")]
     pub(crate) generation: Option<Generation>,
     /// Wall time of the allocation: ranks are asked to stop some time before
     #[arg(long, value_name = "SECONDS")]

@@ -101,6 +101,15 @@ With no configuration there is one cluster, this machine. The state folder is --
 $SCHLIFF_STATE, else $XDG_STATE_HOME/schliff, else ~/.local/state/schliff. SIGTERM and Ctrl-C end the
 coordinator, not the jobs: the next start goes on with them. SCHLIFF_LOG=info says more.";
 
+pub(super) const RELAY_EXAMPLES: &str = "\
+Examples:
+  schliff relay --folder /p/project/schliff --coordinator https://HOST:7411 --ca-file ca.pem
+  schliff relay --folder /p/project/schliff --coordinator http://127.0.0.1:7411 --once
+
+For clusters whose profile has reports = \"spool\". A coordinator that reaches the cluster relays by
+itself. It may be ended and started again at any time, and two at a time do no harm. With --once it ends
+with 0 when all was taken, 3 where no coordinator answers, 4 where one refuses an attempt.";
+
 pub(super) const SUBMIT_EXAMPLES: &str = "\
 Examples:
   schliff submit job.toml
@@ -159,14 +168,25 @@ pub(super) const EXPORT_EXAMPLES: &str = "\
 Examples:
   schliff export job.toml > job.sh && sh job.sh
   schliff export 42 | ssh other-machine sh
+  schliff export job.toml --cluster alex > job.sh && sbatch job.sh
 
 The script needs nothing but schliff and schliff-trainer; what it is given goes to 'schliff run'. Run
-again, it goes on from its newest checkpoint.";
+again, it goes on from its newest checkpoint. One for a cluster is given to sbatch.";
 
 pub(super) const CLUSTERS_EXAMPLES: &str = "\
 Examples:
   schliff clusters
-  schliff clusters --json";
+  schliff clusters --json
+  schliff clusters check juwels-booster";
+
+pub(super) const CLUSTERS_CHECK_EXAMPLES: &str = "\
+Examples:
+  schliff clusters check my-site.toml
+  schliff clusters check juwels-booster --json
+
+The site is asked a dozen short questions, and whether it would take a job; nothing is submitted. No
+coordinator is needed. Exit code: 0 where nothing differs, 1 where something does, 3 where the site
+cannot be asked.";
 
 pub(super) const NODES_EXAMPLES: &str = "\
 Examples:

@@ -7,8 +7,8 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use schliff_spec::id::JobId;
 
 use super::examples::{
-    CANCEL_EXAMPLES, CLUSTERS_EXAMPLES, EXPLAIN_EXAMPLES, EXPORT_EXAMPLES, LIST_EXAMPLES,
-    LOGS_EXAMPLES, NODES_EXAMPLES, RETRY_EXAMPLES, STATUS_EXAMPLES, SUBMIT_EXAMPLES,
+    CANCEL_EXAMPLES, CLUSTERS_CHECK_EXAMPLES, CLUSTERS_EXAMPLES, EXPLAIN_EXAMPLES, EXPORT_EXAMPLES,
+    LIST_EXAMPLES, LOGS_EXAMPLES, NODES_EXAMPLES, RETRY_EXAMPLES, STATUS_EXAMPLES, SUBMIT_EXAMPLES,
     TOP_VIEW_EXAMPLES, WAIT_EXAMPLES,
 };
 use super::{ConnectionArgs, JobArgs, OutputArgs};
@@ -213,6 +213,10 @@ pub(crate) struct ExportArgs {
     /// Override one key of the job file; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Job")]
     pub(crate) sets: Vec<String>,
+    /// Write a script for sbatch on this cluster: a profile, or the name of one in
+    /// ~/.config/schliff/clusters or configs/clusters
+    #[arg(long, value_name = "PROFILE", help_heading = "Job")]
+    pub(crate) cluster: Option<String>,
     /// Folder of the result that the script writes [default: runs/NAME OF THE JOB]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
@@ -223,11 +227,30 @@ pub(crate) struct ExportArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ClustersArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<ClustersVerb>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClustersVerb {
+    /// Hold a cluster profile against the live site, and name each difference and the key to change
+    #[command(after_help = CLUSTERS_CHECK_EXAMPLES)]
+    Check(ClustersCheckArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ClustersCheckArgs {
+    /// Cluster profile, or the name of one: NAME.toml in ~/.config/schliff/clusters or configs/clusters
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,14 +1,19 @@
 //! `schliff clusters` and `schliff nodes`: what jobs can run on.
 
+mod check;
+
 use schliff_spec::exit::ExitCode;
 use schliff_wire::v1::{ClustersRequest, NodesRequest};
 
-use crate::args::{ClustersArgs, NodesArgs};
+use crate::args::{ClustersArgs, ClustersVerb, NodesArgs};
 use crate::outcome::Outcome;
 use crate::view::{clusters as view, json};
 use crate::{clock, coordinator, terminal};
 
 pub(crate) fn clusters(args: ClustersArgs) -> Outcome {
+    if let Some(ClustersVerb::Check(args)) = &args.verb {
+        return check::check(args);
+    }
     coordinator::ask(&args.connection, async |mut coordinator| {
         let reply = coordinator.ask(async |jobs| jobs.clusters(ClustersRequest {}).await);
         let reply = reply

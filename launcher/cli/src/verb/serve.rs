@@ -4,18 +4,17 @@
 //! told on standard error once requests are answered. Absent on purpose: what a coordinator does.
 
 mod reach;
+mod site;
 
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use schliff_backend::local::{Local, LocalOptions};
 use schliff_coordinator::journal::{self, Journal, JournalUrl};
-use schliff_coordinator::{Access, Coordinator, Error, Handle, Limits, Options, Role, Site, Tls};
-use schliff_spec::cluster::{self, Backend, ClusterProfile};
+use schliff_coordinator::{Access, Coordinator, Error, Handle, Limits, Options, Role, Tls};
+use schliff_spec::cluster::{self, ClusterProfile};
 use schliff_spec::exit::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -96,7 +95,7 @@ async fn options(
 ) -> Result<Options, CliError> {
     let mut sites = Vec::new();
     for profile in profiles {
-        sites.push(site(profile, state.path())?);
+        sites.push(site::site(profile, state.path())?);
     }
     let access = Access::open(state.path());
     Ok(Options {
@@ -111,32 +110,6 @@ async fn options(
         is_plain_allowed: args.without_tls,
         limits: Limits::default(),
         version: env!("CARGO_PKG_VERSION").into(),
-    })
-}
-
-fn site(profile: &ClusterProfile, state: &Path) -> Result<Site, CliError> {
-    let name = profile.name.clone();
-    let cannot = |error: &(dyn std::error::Error + 'static)| {
-        let text = format!("cannot use the cluster {}", profile.name);
-        CliError::usage(text).caused_by(schliff_backend::chain(error))
-    };
-    let Backend::Local(local) = &profile.backend else {
-        return Err(CliError::usage(format!(
-            "cannot use the cluster {name}: Slurm is not there yet"
-        )));
-    };
-    let program = std::env::current_exe().map_err(|error| cannot(&error))?;
-    let count = |slots: Option<usize>| slots.and_then(|slots| u32::try_from(slots).ok());
-    let options = LocalOptions {
-        cpu_slots: count(local.cpu_slots),
-        gpu_slots: count(local.gpu_slots),
-        max_time_ms: profile.limits.max_time_s.map(|time_s| time_s * 1_000),
-        ..LocalOptions::new(name.clone(), state.join(name.as_str()), program)
-    };
-    let backend = Local::open(options).map_err(|error| cannot(&error))?;
-    Ok(Site {
-        cost: profile.cost,
-        ..Site::new(Arc::new(backend))
     })
 }
 

@@ -36,6 +36,8 @@ fn text(what: &What) -> String {
                 false => format!("got {}", names.join(", ")),
             }
         }
+        What::RequeuedInPlace { why, .. } if why.is_empty() => "runs again".into(),
+        What::RequeuedInPlace { why, .. } => format!("waits to run again: {why}"),
         What::Joined { node, .. } => format!("the agent of node {node} has come"),
         What::Started { resumed_from, .. } => match resumed_from {
             Some(step) => format!("trains, from step {step} on"),

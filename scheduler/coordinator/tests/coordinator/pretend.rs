@@ -74,12 +74,7 @@ impl Backend for Pretend {
     }
 
     fn terms(&self) -> Terms {
-        Terms {
-            queue: Queue::Ours,
-            max_time_ms: None,
-            max_waiting: None,
-            settle_ms: 0,
-        }
+        Terms::of(Queue::Ours)
     }
 
     fn kind(&self) -> &'static str {

@@ -33,10 +33,8 @@ pub(crate) fn cluster_added(cluster: &str) -> What {
     What::ClusterAdded {
         cluster: cluster.parse().unwrap(),
         terms: Terms {
-            queue: Queue::Ours,
-            max_time_ms: None,
             max_waiting: Some(3),
-            settle_ms: 0,
+            ..Terms::of(Queue::Ours)
         },
     }
 }

@@ -6,7 +6,7 @@ use schliff_spec::id::{ClusterName, Generation, NodeName};
 
 use crate::ending::Ending;
 use crate::fact::{Fact, What};
-use crate::job::{Attempt, Job, Phase, Vitals};
+use crate::job::{Attempt, Job, LastWords, Phase, Vitals};
 use crate::shape::Shape;
 use crate::time::Timestamp;
 
@@ -78,6 +78,7 @@ fn alive(job: &mut Job, fact: &Fact) {
                 }
             }
         }
+        What::RequeuedInPlace { .. } => requeued(job, fact),
         What::Joined {
             generation, node, ..
         } => {
@@ -97,7 +98,14 @@ fn alive(job: &mut Job, fact: &Fact) {
             generation, words, ..
         } => {
             if let Some(attempt) = live(job, *generation) {
-                attempt.last_words.get_or_insert_with(|| words.clone());
+                // What a run said that was not the last gives way to what the last one says.
+                if !attempt
+                    .last_words
+                    .as_ref()
+                    .is_some_and(LastWords::are_final)
+                {
+                    attempt.last_words = Some(words.clone());
+                }
                 attempt.vitals.heard_at = Some(at);
             }
         }
@@ -149,6 +157,31 @@ fn vitals(job: &mut Job, fact: &Fact) {
     }
 }
 
+/// It waits again: what the run that is over had is gone, what it used stays.
+fn requeued(job: &mut Job, fact: &Fact) {
+    let What::RequeuedInPlace {
+        generation,
+        why,
+        ran_ms,
+        ..
+    } = &fact.what
+    else {
+        return;
+    };
+    let Some(attempt) = live(job, *generation) else {
+        return;
+    };
+    attempt.requeues += 1;
+    attempt.earlier_ms = attempt.earlier_ms.saturating_add(*ran_ms);
+    attempt.granted_at = None;
+    attempt.nodes.clear();
+    attempt.last_words = attempt.last_words.take().filter(LastWords::are_final);
+    attempt.vitals.missing_since = None;
+    attempt.vitals.pending_why.clone_from(why);
+    attempt.vitals.start_estimate = None;
+    job.phase = Phase::Allocating;
+}
+
 fn planned(job: &mut Job, fact: &Fact) {
     let What::Planned {
         generation,
@@ -181,6 +214,8 @@ fn planned(job: &mut Job, fact: &Fact) {
         running_at: None,
         ended: None,
         last_words: None,
+        requeues: 0,
+        earlier_ms: 0,
         vitals: Vitals::default(),
     });
 }

@@ -6,7 +6,7 @@ use super::Draft;
 use super::halving::is_at_rung;
 use crate::ending::{Consequence, Ending, Outcome};
 use crate::fact::What;
-use crate::job::{Attempt, Job, LastWords, StopWhy};
+use crate::job::{Attempt, Job, StopWhy};
 use crate::policy::pause_ms;
 
 /// Ends an attempt: its nodes are free, failures are blamed, the job goes on or ends.
@@ -35,11 +35,6 @@ pub(super) fn attempt(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, endin
     }
 }
 
-/// The ending that an agent's last words stand for.
-pub(super) fn of_words(words: &LastWords) -> Ending {
-    Ending::of_exit(words.exit_code)
-}
-
 /// What somebody wanted of it.
 enum Asked {
     Outcome(Outcome),
@@ -58,6 +53,10 @@ fn asked_for(job: &Job, ending: &Ending) -> Option<Asked> {
             why: why.clone(),
         },
         StopWhy::BudgetSpent => Outcome::BudgetSpent,
+        StopWhy::TimeOver => Outcome::Failed {
+            ending: Ending::TimedOut,
+            error: String::new(),
+        },
         StopWhy::AtRung if consequence != Consequence::Failure => return Some(Asked::Pause),
         StopWhy::AtRung | StopWhy::Failed { .. } => return None,
     };
@@ -122,7 +121,7 @@ fn is_budget_spent(draft: &Draft<'_>, job: &Job) -> bool {
 }
 
 /// The wall time that the job asked for, over all its attempts, is over.
-fn is_time_over(draft: &Draft<'_>, job: &Job) -> bool {
+pub(super) fn is_time_over(draft: &Draft<'_>, job: &Job) -> bool {
     let Some(time_ms) = job.ask.time_ms else {
         return false;
     };
@@ -132,11 +131,7 @@ fn is_time_over(draft: &Draft<'_>, job: &Job) -> bool {
 impl Job {
     /// Wall time of all attempts until `now`.
     pub(crate) fn ran_ms(&self, now: crate::time::Timestamp) -> u64 {
-        let span = |attempt: &Attempt| {
-            let end = attempt.ended.as_ref().map_or(now, |(_, at)| *at);
-            attempt.granted_at.map_or(0, |granted| end.since(granted))
-        };
-        self.attempts.iter().map(span).sum()
+        self.attempts.iter().map(|it| it.ran_ms(now)).sum()
     }
 
     /// Wall time that it still needs, where its file says how much that is in all.

@@ -2,7 +2,8 @@
 //!
 //! Rules: what is missing is unknown, not ended. It has vanished only when complete listings have
 //! lacked it for long and its agents were silent as long. The agent's last words count more than the
-//! batch system's when they say that all is committed.
+//! batch system's when they say that all is committed. What ran and waits again was taken back into the
+//! queue; that is believed once the listing cannot be older than the run (`settle_ms`).
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,11 @@ use schliff_spec::id::SubmitKey;
 use super::{Draft, end};
 use crate::allocation::{Allocation, AllocationEnd, AllocationStatus, Listing, NodeReport};
 use crate::cluster::Cluster;
-use crate::ending::Ending;
+use crate::ending::{Consequence, Ending};
 use crate::fact::What;
 use crate::job::{Attempt, Job};
 use crate::policy::{CALL_MS, JOIN_MS, VANISH_MS};
+use crate::time::Timestamp;
 
 pub(super) fn decide(draft: &mut Draft<'_>, listing: &Listing) {
     let state = draft.state;
@@ -43,7 +45,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, listing: &Listing) {
             continue;
         };
         match by_key.get(&job.key()) {
-            Some(allocation) => found(draft, job, attempt, allocation),
+            Some(allocation) => found(draft, job, attempt, (allocation, listing)),
             None if listing.is_complete => missing(draft, job, attempt, listing),
             None => {}
         }
@@ -60,9 +62,16 @@ fn differ(cluster: &Cluster, nodes: &[NodeReport]) -> bool {
     cluster.nodes.len() != nodes.len() || !nodes.iter().all(same)
 }
 
-fn found(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, allocation: &Allocation) {
+fn found(
+    draft: &mut Draft<'_>,
+    job: &Job,
+    attempt: &Attempt,
+    (allocation, listing): (&Allocation, &Listing),
+) {
     let (id, generation) = (job.id, attempt.generation);
-    if attempt.allocation.is_none() {
+    // A successor has a name of its own.
+    let is_named = attempt.allocation.as_ref() == Some(&allocation.id);
+    if attempt.allocation.is_none() || (attempt.requeues > 0 && !is_named) {
         draft.push(What::Accepted {
             job: id,
             generation,
@@ -73,35 +82,14 @@ fn found(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, allocation: &Alloc
         AllocationStatus::Pending {
             why,
             start_estimate,
-        } => {
-            let vitals = &attempt.vitals;
-            let told = (vitals.pending_why.as_str(), vitals.start_estimate);
-            if told != (why.as_str(), *start_estimate) || vitals.missing_since.is_some() {
-                draft.push(What::Waiting {
-                    job: id,
-                    generation,
-                    why: why.clone(),
-                    start_estimate: *start_estimate,
-                });
-            }
-        }
-        AllocationStatus::Running => {
-            let names_are_new = attempt.nodes.is_empty() && !allocation.nodes.is_empty();
-            if attempt.granted_at.is_none() || names_are_new {
-                draft.push(What::Granted {
-                    job: id,
-                    generation,
-                    nodes: allocation.nodes.clone(),
-                    deadline: draft.now.plus(JOIN_MS),
-                });
-            }
-            if attempt.vitals.missing_since.is_some() {
-                draft.push(What::Seen {
-                    job: id,
-                    generation,
-                });
-            }
-        }
+        } => pending(
+            draft,
+            job,
+            attempt,
+            (why, *start_estimate),
+            listing.asked_at,
+        ),
+        AllocationStatus::Running => running(draft, job, attempt, allocation, listing.asked_at),
         AllocationStatus::Ended { end } => {
             let ending = weigh(attempt, end);
             end::attempt(draft, job, attempt, ending);
@@ -109,12 +97,92 @@ fn found(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, allocation: &Alloc
     }
 }
 
+fn pending(
+    draft: &mut Draft<'_>,
+    job: &Job,
+    attempt: &Attempt,
+    (why, start_estimate): (&str, Option<Timestamp>),
+    asked_at: Timestamp,
+) {
+    if let Some(granted_at) = attempt.granted_at {
+        // A listing from before the run shows it as waiting, too; so does one from before its agents
+        // were heard.
+        let last_seen = granted_at.max(attempt.heard_at());
+        if asked_at < last_seen.plus(settle_ms(draft, attempt)) {
+            return seen(draft, job, attempt);
+        }
+        draft.requeued(job, attempt, why);
+    }
+    let vitals = &attempt.vitals;
+    let told = (vitals.pending_why.as_str(), vitals.start_estimate);
+    if told != (why, start_estimate) || vitals.missing_since.is_some() {
+        draft.push(What::Waiting {
+            job: job.id,
+            generation: attempt.generation,
+            why: why.to_owned(),
+            start_estimate,
+        });
+    }
+}
+
+fn running(
+    draft: &mut Draft<'_>,
+    job: &Job,
+    attempt: &Attempt,
+    allocation: &Allocation,
+    asked_at: Timestamp,
+) {
+    let has_moved = has_moved(draft, attempt, allocation, asked_at);
+    if has_moved {
+        draft.requeued(job, attempt, "");
+    }
+    let names_are_new = attempt.nodes.is_empty() && !allocation.nodes.is_empty();
+    if has_moved || attempt.granted_at.is_none() || names_are_new {
+        draft.push(What::Granted {
+            job: job.id,
+            generation: attempt.generation,
+            nodes: allocation.nodes.clone(),
+            deadline: draft.now.plus(JOIN_MS),
+        });
+    }
+    seen(draft, job, attempt);
+}
+
+/// Whether it runs on other nodes than it did: it was taken back into the queue in between, and no
+/// listing showed that. One that lives on with fewer of its nodes has not moved.
+fn has_moved(
+    draft: &Draft<'_>,
+    attempt: &Attempt,
+    allocation: &Allocation,
+    asked_at: Timestamp,
+) -> bool {
+    let Some(granted_at) = attempt.granted_at else {
+        return false;
+    };
+    let is_fresh = asked_at >= granted_at.plus(settle_ms(draft, attempt));
+    let is_elsewhere = |node| !attempt.nodes.contains(node);
+    is_fresh && !attempt.nodes.is_empty() && allocation.nodes.iter().any(is_elsewhere)
+}
+
+/// It is listed, after it was missed.
+fn seen(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt) {
+    if attempt.vitals.missing_since.is_some() {
+        draft.push(What::Seen {
+            job: job.id,
+            generation: attempt.generation,
+        });
+    }
+}
+
+fn settle_ms(draft: &Draft<'_>, attempt: &Attempt) -> u64 {
+    draft.terms(attempt).map_or(0, |terms| terms.settle_ms)
+}
+
 fn missing(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, listing: &Listing) {
     let now = draft.now;
     if attempt.allocation.is_none() {
         // Nothing is submitted any more once it is to stop, and the last submit is long over.
-        let settle_ms = draft.state.clusters.get(&listing.cluster);
-        let settle_ms = settle_ms.map_or(0, |cluster| cluster.terms.settle_ms);
+        let settle_ms = settle_ms(draft, attempt);
         let is_over = job.stop.as_ref().is_some_and(|stop| {
             listing.asked_at.since(stop.since) >= settle_ms.saturating_add(CALL_MS)
         });
@@ -124,10 +192,9 @@ fn missing(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, listing: &Listin
         return;
     }
     if let Some(words) = &attempt.last_words
-        && listing.asked_at > attempt.heard_at()
+        && listing.asked_at > attempt.heard_at().plus(linger_ms(draft, attempt))
     {
-        let ending = end::of_words(words);
-        end::attempt(draft, job, attempt, ending);
+        end::attempt(draft, job, attempt, words.ending());
         return;
     }
     let Some(since) = attempt.vitals.missing_since else {
@@ -142,18 +209,28 @@ fn missing(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, listing: &Listin
     }
 }
 
+/// From the last words on, for so long a listing may lack what is to go on by itself.
+fn linger_ms(draft: &Draft<'_>, attempt: &Attempt) -> u64 {
+    let terms = draft.terms(attempt).filter(|terms| terms.chains);
+    terms.map_or(0, |terms| terms.settle_ms)
+}
+
 /// How it ended, by both who tell of it.
 fn weigh(attempt: &Attempt, end: &AllocationEnd) -> Ending {
     let told = Ending::of_allocation(end);
     let Some(words) = &attempt.last_words else {
         return told;
     };
-    let said = end::of_words(words);
+    let said = words.ending();
     match (&said, &told) {
         // The batch system names the nodes; for the agent they are lost peers.
         (Ending::GroupLost, Ending::NodesLost { .. } | Ending::OutOfMemory) => told,
         // An interrupt reached the agent: what the batch system calls that says more.
         (Ending::CancelledOutside, _) => told,
+        // Where runs follow one another, these may be the words of an earlier one: the exit code is
+        // that of the last.
+        (Ending::MoreToDo, Ending::Finished | Ending::GroupLost) => told,
+        (Ending::MoreToDo, _) if told.consequence() == Consequence::Failure => told,
         _ => said,
     }
 }

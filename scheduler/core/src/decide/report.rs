@@ -2,6 +2,9 @@
 //!
 //! Rules: news of an older attempt change nothing (SCH-3); a report that cannot be is refused whole.
 //! Every fact is decided by what the state lacks, so that a report may arrive any number of times.
+//! Runs of an allocation that goes back to the queue share their key, so that a report may be of an
+//! earlier one: while it waits again, only a listing tells that it runs, and an earlier run's last words
+//! are worth nothing.
 
 use schliff_spec::id::Step;
 
@@ -9,7 +12,7 @@ use super::Draft;
 use super::halving::is_at_rung;
 use crate::fact::What;
 use crate::input::{News, Report};
-use crate::job::{Attempt, Job, Phase, StopWhy};
+use crate::job::{Attempt, Job, LastWords, Phase, StopWhy};
 use crate::policy::JOIN_MS;
 use crate::rejection::Rejection;
 
@@ -34,7 +37,9 @@ pub(super) fn decide(draft: &mut Draft<'_>, report: &Report) -> Result<(), Rejec
         late(draft, job, report);
         return Ok(());
     }
-    begin(draft, job, attempt, report);
+    if !attempt.waits_again() {
+        begin(draft, job, attempt, report);
+    }
     tell(draft, job, attempt, report);
     Ok(())
 }
@@ -82,40 +87,92 @@ fn late(draft: &mut Draft<'_>, job: &Job, report: &Report) {
     }
 }
 
+/// An agent of a new run, or of the first.
+fn is_there(news: &News) -> bool {
+    matches!(news, News::Joined | News::Started { .. })
+}
+
+/// Last words that no news of a further run follow.
+fn last_words(report: &Report) -> Option<&LastWords> {
+    report.news.iter().fold(None, |last, news| match news {
+        News::Ended(words) => Some(words),
+        news if is_there(news) => None,
+        _ => last,
+    })
+}
+
+/// Agents of a further run are heard, after the last words of the one before.
+fn is_further_run(draft: &Draft<'_>, attempt: &Attempt, report: &Report) -> bool {
+    let chains = draft.terms(attempt).is_some_and(|terms| terms.chains);
+    let said = attempt.last_words.as_ref();
+    let has_gone = said.is_some_and(|words| !words.are_final());
+    chains && has_gone && last_words(report).is_none() && report.news.iter().any(is_there)
+}
+
 /// Agents may be heard before the batch system tells that nodes were granted.
 fn begin(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, report: &Report) {
     let (id, generation) = (job.id, attempt.generation);
-    let is_there = |news: &News| matches!(news, News::Joined | News::Started { .. });
-    if job.phase == Phase::Allocating && report.news.iter().any(is_there) {
+    let has_told = report.news.iter().any(is_there);
+    let is_further = is_further_run(draft, attempt, report);
+    if is_further {
+        draft.requeued(job, attempt, "");
+    }
+    if is_further || (job.phase == Phase::Allocating && has_told) {
         draft.push(What::Granted {
             job: id,
             generation,
-            nodes: attempt.held_nodes().to_vec(),
+            // Those of a further run are told by the next listing.
+            nodes: match is_further {
+                true => Vec::new(),
+                false => attempt.held_nodes().to_vec(),
+            },
             deadline: draft.now.plus(JOIN_MS),
         });
     }
-    let has_joined =
-        matches!(&job.phase, Phase::Starting { joined, .. } if joined.contains(&report.node));
-    let may_join = matches!(job.phase, Phase::Allocating | Phase::Starting { .. });
-    if may_join && !has_joined && report.news.iter().any(is_there) {
+    // What agents of a further run told while a listing was awaited was not taken: that they are heard
+    // at all has to do.
+    let has_come = has_told || attempt.requeues > 0;
+    let may_join = match &job.phase {
+        Phase::Starting { joined, .. } => !joined.contains(&report.node),
+        Phase::Allocating => true,
+        _ => is_further,
+    };
+    if may_join && has_come {
         draft.push(What::Joined {
             job: id,
             generation,
             node: report.node,
         });
     }
-    let started = report.news.iter().find_map(|news| match news {
-        News::Started { resumed_from } => Some(*resumed_from),
-        _ => None,
-    });
-    if let Some(resumed_from) = started
-        && !matches!(job.phase, Phase::Running { .. })
-    {
+    let is_running = matches!(job.phase, Phase::Running { .. }) && !is_further;
+    if let Some(resumed_from) = started(job, attempt, report).filter(|_| !is_running) {
         draft.push(What::Started {
             job: id,
             generation,
             resumed_from,
         });
+    }
+}
+
+/// That all ranks train, and from where.
+fn started(job: &Job, attempt: &Attempt, report: &Report) -> Option<Option<Step>> {
+    let told = report.news.iter().rev().find_map(|news| match news {
+        News::Started { resumed_from } => Some(*resumed_from),
+        _ => None,
+    });
+    // As above: in a further run, a step tells it.
+    let is_step = |news: &News| matches!(news, News::Alive { step: Some(_), .. });
+    let trains = attempt.requeues > 0 && report.news.iter().any(is_step);
+    told.or(trains.then_some(job.committed))
+}
+
+/// Whether last words are taken: the first ones of a run. Those of a run that is over are not, unless
+/// the job is at its end by them.
+fn takes(draft: &Draft<'_>, attempt: &Attempt, words: &LastWords) -> bool {
+    let chains = draft.terms(attempt).is_some_and(|terms| terms.chains);
+    match &attempt.last_words {
+        None => words.are_final() || !attempt.waits_again(),
+        Some(before) => chains && !before.are_final() && words.are_final(),
     }
 }
 
@@ -127,16 +184,18 @@ fn tell(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, report: &Report) {
                 step: done,
                 steps: all,
             } => (step, steps) = (done.or(step), all.or(steps)),
-            News::Ended(words) if attempt.last_words.is_none() => draft.push(What::Spoke {
-                job: job.id,
-                generation: attempt.generation,
-                words: words.clone(),
-            }),
             _ => {
                 checkpoint(draft, job, news);
                 measure(draft, job, news);
             }
         }
+    }
+    if let Some(words) = last_words(report).filter(|words| takes(draft, attempt, words)) {
+        draft.push(What::Spoke {
+            job: job.id,
+            generation: attempt.generation,
+            words: words.clone(),
+        });
     }
     draft.push(What::Heard {
         job: job.id,

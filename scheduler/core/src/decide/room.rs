@@ -105,12 +105,7 @@ mod tests {
         };
         Cluster {
             name: "c".parse().expect("a name"),
-            terms: Terms {
-                queue: Queue::Ours,
-                max_time_ms: None,
-                max_waiting: None,
-                settle_ms: 0,
-            },
+            terms: Terms::of(Queue::Ours),
             nodes: nodes.iter().map(node).collect(),
             strikes: BTreeMap::new(),
             observed_at: None,

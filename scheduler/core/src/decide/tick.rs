@@ -2,6 +2,7 @@
 
 use schliff_spec::id::JobId;
 
+use super::end::is_time_over;
 use super::halving::is_at_rung;
 use super::{Draft, dispatch, halving};
 use crate::ending::{Ending, Outcome};
@@ -62,6 +63,8 @@ fn watch(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt) {
             None if job.ask.budget.is_spent_by(job.used_until(now)) => {
                 (StopWhy::BudgetSpent, false)
             }
+            // Without a chain the limit of each allocation sees to it.
+            None if attempt.requeues > 0 && is_time_over(draft, job) => (StopWhy::TimeOver, false),
             None if is_at_rung(draft.state, job, None) => (StopWhy::AtRung, false),
             None => return,
         },

@@ -31,10 +31,8 @@ impl Desk {
     /// A cluster `c` whose queue is ours, with nodes `n0`, `n1` … of 4 GPUs and 8 cores.
     pub(crate) fn with_nodes(nodes: u32) -> Self {
         let mut desk = Self::with_terms(Terms {
-            queue: Queue::Ours,
-            max_time_ms: None,
-            max_waiting: None,
             settle_ms: 1_000,
+            ..Terms::of(Queue::Ours)
         });
         desk.list_nodes(nodes);
         desk

@@ -3,6 +3,7 @@
 mod attempts;
 mod desk;
 mod queue;
+mod requeue;
 mod stops;
 mod submit;
 mod sweeps;

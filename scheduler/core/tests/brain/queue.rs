@@ -63,10 +63,8 @@ fn a_job_takes_a_smaller_shape_when_the_wanted_one_is_not_to_be_had() {
 #[test]
 fn a_cluster_with_its_own_queue_gets_so_many_and_no_more() {
     let mut desk = Desk::with_terms(Terms {
-        queue: Queue::Theirs,
-        max_time_ms: None,
         max_waiting: Some(2),
-        settle_ms: 0,
+        ..Terms::of(Queue::Theirs)
     });
     let jobs: Vec<_> = (0..3).map(|_| desk.submit(ask("job"))).collect();
     desk.list(&[]);
@@ -83,10 +81,8 @@ fn a_cluster_with_its_own_queue_gets_so_many_and_no_more() {
 fn the_wall_time_is_cut_to_the_cap_and_the_next_link_gets_the_rest() {
     const HOUR: u64 = 3_600_000;
     let mut desk = Desk::with_terms(Terms {
-        queue: Queue::Theirs,
         max_time_ms: Some(24 * HOUR),
-        max_waiting: None,
-        settle_ms: 0,
+        ..Terms::of(Queue::Theirs)
     });
     let job = desk.submit(Ask {
         time_ms: Some(30 * HOUR),
@@ -132,10 +128,8 @@ fn who_waits_behind_a_job_that_could_shrink_is_told_so() {
 #[test]
 fn the_places_of_a_queue_go_to_those_ahead() {
     let mut desk = Desk::with_terms(Terms {
-        queue: Queue::Theirs,
-        max_time_ms: None,
         max_waiting: Some(1),
-        settle_ms: 0,
+        ..Terms::of(Queue::Theirs)
     });
     desk.list(&[]);
     let (first, second) = (desk.submit(ask("first")), desk.submit(ask("second")));
@@ -146,10 +140,8 @@ fn the_places_of_a_queue_go_to_those_ahead() {
 #[test]
 fn a_cap_below_a_minute_is_a_cap() {
     let mut desk = Desk::with_terms(Terms {
-        queue: Queue::Theirs,
         max_time_ms: Some(30_000),
-        max_waiting: None,
-        settle_ms: 0,
+        ..Terms::of(Queue::Theirs)
     });
     let job = desk.submit(Ask {
         time_ms: Some(3_600_000),

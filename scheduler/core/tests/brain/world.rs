@@ -106,12 +106,7 @@ fn the_journal_gives_the_same_state() {
 #[test]
 fn a_batch_system_is_not_asked_to_avoid_nodes_that_it_needs() {
     let avoided = |wanted: u32| {
-        let mut desk = Desk::with_terms(Terms {
-            queue: Queue::Theirs,
-            max_time_ms: None,
-            max_waiting: None,
-            settle_ms: 0,
-        });
+        let mut desk = Desk::with_terms(Terms::of(Queue::Theirs));
         desk.list_nodes(4);
         let bad = desk.state.clusters.values_mut().next().expect("a cluster");
         let strikes = Strikes {

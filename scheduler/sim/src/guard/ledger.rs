@@ -1,12 +1,13 @@
 //! What the journal promised, in short: an account of its own beside the brain's state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schliff_scheduler::action::Order;
 use schliff_scheduler::ending::Consequence;
 use schliff_scheduler::fact::{Fact, What};
 use schliff_scheduler::job::StopWhy;
 use schliff_scheduler::shape::Shape;
+use schliff_spec::exit::ExitCode;
 use schliff_spec::id::{ClusterName, JobId, NodeName, Step, SubmitKey};
 
 use super::{Verdict, breach};
@@ -15,6 +16,8 @@ use super::{Verdict, breach};
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     jobs: BTreeMap<JobId, Account>,
+    /// Clusters whose allocations go on by themselves.
+    chaining: BTreeSet<ClusterName>,
 }
 
 /// One job.
@@ -24,8 +27,12 @@ struct Account {
     retries: u32,
     attempts: Vec<Promise>,
     committed: Option<Step>,
-    /// The newest attempt may be stopped.
-    may_stop: bool,
+    /// The newest attempt is to be stopped.
+    is_asked: bool,
+    /// Its agent has said its last words, by which nothing of it should be left.
+    has_spoken: bool,
+    /// And those are the last of the job, too.
+    is_final: bool,
     /// It is stopped for no failure.
     was_asked: bool,
     is_done: bool,
@@ -62,6 +69,12 @@ impl Ledger {
                 Some(_) => breach("SCH-6", format!("job {job} is submitted twice")),
             };
         }
+        if let What::ClusterAdded { cluster, terms } = &fact.what {
+            match terms.chains {
+                true => self.chaining.insert(cluster.clone()),
+                false => self.chaining.remove(cluster),
+            };
+        }
         let Some(job) = fact.job() else { return Ok(()) };
         let Some(account) = self.jobs.get_mut(&job) else {
             return breach("SCH-7", format!("job {job} was never submitted"));
@@ -69,7 +82,7 @@ impl Ledger {
         if account.is_done && !is_of_the_past(&fact.what) {
             return breach("SCH-6", format!("job {job} has ended, and {:?}", fact.what));
         }
-        account.learn(job, &fact.what)
+        account.learn(job, &fact.what, &self.chaining)
     }
 
     fn promise(&self, key: SubmitKey) -> Option<&Promise> {
@@ -97,7 +110,7 @@ impl Ledger {
     /// It ended, or a newer one has begun, or somebody asked; or it has spoken its last words.
     pub(super) fn may_stop(&self, key: SubmitKey) -> bool {
         let account = self.jobs.get(&key.job);
-        self.is_over(key) || account.is_some_and(|account| account.may_stop)
+        self.is_over(key) || account.is_some_and(|account| account.is_asked || account.has_spoken)
     }
 
     pub(super) fn may_have(&self, key: SubmitKey, shape: Shape) -> bool {
@@ -116,7 +129,7 @@ fn is_of_the_past(what: &What) -> bool {
 }
 
 impl Account {
-    fn learn(&mut self, job: JobId, what: &What) -> Verdict {
+    fn learn(&mut self, job: JobId, what: &What, chaining: &BTreeSet<ClusterName>) -> Verdict {
         match what {
             What::Planned { .. } => return self.planned(job, what),
             What::Accepted { .. } => {
@@ -130,14 +143,21 @@ impl Account {
                 }
                 self.committed = self.committed.max(Some(*step));
             }
-            // Nothing of it should be left for long after an agent's last words.
-            What::Spoke { .. } => self.may_stop = true,
+            // Nothing of it should be left for long after an agent's last words, unless it goes on by
+            // itself.
+            What::Spoke { words, .. } => {
+                let newest = self.attempts.last();
+                let chains = newest.is_some_and(|newest| chaining.contains(&newest.cluster));
+                self.has_spoken |= !chains || words.exit_code != ExitCode::MoreToDo.code();
+                self.is_final |= words.are_final();
+            }
+            What::RequeuedInPlace { .. } => self.has_spoken = self.is_final,
             What::StopAsked { why, .. } => {
-                self.may_stop = true;
+                self.is_asked = true;
                 self.was_asked = !matches!(why, StopWhy::Failed { .. });
             }
             What::Ended { ending, .. } => {
-                self.may_stop = false;
+                (self.is_asked, self.has_spoken, self.is_final) = (false, false, false);
                 let was_asked = std::mem::take(&mut self.was_asked);
                 let gained = self
                     .attempts

@@ -6,6 +6,7 @@
 use schliff_scheduler::ask::Halving;
 use schliff_scheduler::cluster::Queue;
 use schliff_scheduler::shape::{Budget, Shape};
+use schliff_spec::cluster::Chain;
 use schliff_spec::id::Step;
 
 use super::{Act, JobPlan, Odds, Pace, Scenario, SitePlan, Strike, SweepPlan, Target};
@@ -63,7 +64,8 @@ impl Scenario {
     pub fn drawn(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x5c41_1ff5);
         let faults_end_ms = rng.between(40, 120) * MINUTE;
-        let sites = sites(&mut rng);
+        let mut sites = sites(&mut rng);
+        chains(&mut Rng::new(seed ^ 0x0c4a_1257), &mut sites);
         let mut scenario = Self {
             name: format!("seed {seed}"),
             seed,
@@ -126,6 +128,7 @@ fn sites(rng: &mut Rng) -> Vec<SitePlan> {
         cpus: 16,
         max_time_ms: None,
         max_waiting: None,
+        chain: Chain::None,
     };
     let caps = [0, 4, 8, 15];
     let cap = rng.one_of(&caps);
@@ -139,11 +142,24 @@ fn sites(rng: &mut Rng) -> Vec<SitePlan> {
         max_waiting: rng
             .chance(700)
             .then(|| u32::try_from(rng.between(1, 4)).unwrap_or(1)),
+        chain: Chain::None,
     };
     match rng.below(4) {
         0 => vec![ours],
         1 => vec![theirs],
         _ => vec![ours, theirs],
+    }
+}
+
+/// How queues other than ours go on by themselves.
+fn chains(rng: &mut Rng, sites: &mut [SitePlan]) {
+    let theirs = sites.iter_mut().filter(|site| site.queue == Queue::Theirs);
+    for site in theirs {
+        site.chain = match rng.below(3) {
+            0 => Chain::None,
+            1 => Chain::Requeue,
+            _ => Chain::Successors,
+        };
     }
 }
 

@@ -3,6 +3,7 @@
 use schliff_scheduler::ask::Halving;
 use schliff_scheduler::cluster::Queue;
 use schliff_scheduler::shape::{Budget, Shape};
+use schliff_spec::cluster::Chain;
 use schliff_spec::id::Step;
 
 use super::{Act, JobPlan, Odds, Pace, Scenario, SitePlan, Strike, SweepPlan, Target};
@@ -28,6 +29,9 @@ pub const SCRIPTS: &[&str] = &[
     "budget",
     "site-forgets",
     "torn-checkpoint",
+    "requeue-chain",
+    "successor-chain",
+    "requeue-preempted",
 ];
 
 impl Scenario {
@@ -98,6 +102,33 @@ impl Scenario {
                     .with(job(1))
                     .strike(40, Fault::TornCheckpoint, 0)
             }
+            _ => return Self::chain_script(name),
+        })
+    }
+
+    /// Those on sites where allocations go on by themselves.
+    fn chain_script(name: &str) -> Option<Self> {
+        let on = |chain: Chain| {
+            let mut script = Self::on(name, hall(4)).with(job(1));
+            script.sites[0].chain = chain;
+            script
+        };
+        let capped = |chain: Chain| {
+            let mut script = on(chain);
+            script.sites[0].max_time_ms = Some(2 * MINUTE);
+            if let Some((_, Act::Submit(job))) = script.acts.first_mut() {
+                job.time_ms = Some(10 * MINUTE);
+            }
+            script
+        };
+        Some(match name {
+            "requeue-chain" => capped(Chain::Requeue),
+            "successor-chain" => capped(Chain::Successors),
+            "requeue-preempted" => on(Chain::Requeue).strike(60, Fault::Preemption, 0).strike(
+                300,
+                Fault::NodeDeath,
+                5 * MINUTE,
+            ),
             _ => return None,
         })
     }
@@ -163,6 +194,7 @@ fn desk(nodes: u32) -> SitePlan {
         cpus: 16,
         max_time_ms: None,
         max_waiting: None,
+        chain: Chain::None,
     }
 }
 

@@ -52,7 +52,7 @@ fn told(held: &Held) -> Allocation {
         id: held.id.clone(),
         status: match &held.status {
             HeldStatus::Pending => AllocationStatus::Pending {
-                why: "Resources".into(),
+                why: held.why.into(),
                 start_estimate: None,
             },
             HeldStatus::Running { .. } => AllocationStatus::Running,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use schliff_scheduler::cluster::{Queue, Terms};
+use schliff_spec::cluster::Chain;
 use schliff_spec::id::{ClusterName, IdError};
 
 use super::{Site, SiteNode};
@@ -30,16 +31,16 @@ impl Site {
             nodes.insert(format!("{}{number}", plan.name).parse()?, node);
         }
         let terms = Terms {
-            queue: plan.queue,
             max_time_ms: plan.max_time_ms,
             max_waiting: plan.max_waiting,
             settle_ms: if is_ours { 0 } else { SETTLE_MS },
+            chains: plan.chain != Chain::None,
+            ..Terms::of(plan.queue)
         };
-        Ok(Self::new(
-            name,
-            terms,
-            nodes,
-            if is_ours { 0 } else { LAG_MS },
-        ))
+        let lag_ms = if is_ours { 0 } else { LAG_MS };
+        Ok(Self {
+            chain: plan.chain,
+            ..Self::new(name, terms, nodes, lag_ms)
+        })
     }
 }

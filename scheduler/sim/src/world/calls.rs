@@ -5,7 +5,7 @@
 
 use schliff_backend::{Launch, LaunchFile};
 use schliff_scheduler::action::{Action, Observed, Order};
-use schliff_scheduler::allocation::{AllocationEnd, Listing, StopHow, SubmitAnswer};
+use schliff_scheduler::allocation::{Listing, StopHow, SubmitAnswer};
 use schliff_scheduler::time::Timestamp;
 use schliff_spec::id::SubmitKey;
 
@@ -318,7 +318,7 @@ impl World {
         }
         for key in self.sites[site].overdue(self.now_ms) {
             self.count(Fault::WallTimeEnd, &key.to_string());
-            self.sites[site].end(key, AllocationEnd::TimedOut);
+            self.times_out(site, key);
             self.kill(key, "its time is over");
         }
         self.sites[site].turn(self.now_ms);

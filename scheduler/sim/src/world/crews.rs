@@ -60,7 +60,10 @@ impl World {
                 self.sites[site].end(key, AllocationEnd::NeverStarted { why });
                 continue;
             }
-            if let Some(crew) = Crew::of(site, &launch, nodes) {
+            if let Some(mut crew) = Crew::of(site, &launch, nodes) {
+                self.lives += 1;
+                crew.life = self.lives;
+                self.go_on_with_spools(&mut crew);
                 self.begin_crew(crew, launch.time_limit_ms)?;
             }
         }
@@ -82,22 +85,30 @@ impl World {
         {
             last.is_absent = true;
         }
-        for node in 0..crew.agents.len() {
+        let agents = crew.agents.len();
+        self.crews.insert(key, crew);
+        for node in 0..agents {
             let way_ms = self.rng.between(300, 6_000);
-            self.after(way_ms, Event::Crew(key, CrewEvent::Up { node }));
+            self.crew_after(key, way_ms, CrewEvent::Up { node });
         }
         let warn_ms = self.scenario.pace.warn_ms;
         if let Some(limit_ms) = limit_ms.filter(|limit_ms| *limit_ms > warn_ms)
             && !self.befalls(Fault::WallTimeUnwarned)
         {
-            self.after(limit_ms - warn_ms, Event::Crew(key, CrewEvent::Warn));
+            self.crew_after(key, limit_ms - warn_ms, CrewEvent::Warn);
         }
-        self.crews.insert(key, crew);
         Ok(())
     }
 
-    pub(super) fn crew_event(&mut self, key: SubmitKey, event: CrewEvent) -> Verdict {
-        let Some(crew) = self.crews.get(&key) else {
+    /// Something will happen to the agents and ranks of the run that is under way.
+    pub(super) fn crew_after(&mut self, key: SubmitKey, span_ms: u64, event: CrewEvent) {
+        if let Some(life) = self.crews.get(&key).map(|crew| crew.life) {
+            self.after(span_ms, Event::Crew(key, life, event));
+        }
+    }
+
+    pub(super) fn crew_event(&mut self, key: SubmitKey, life: u64, event: CrewEvent) -> Verdict {
+        let Some(crew) = self.crews.get(&key).filter(|crew| crew.life == life) else {
             return Ok(());
         };
         let is_now = |turn: u64| turn == crew.turn;
@@ -110,15 +121,14 @@ impl World {
             CrewEvent::Beat { node } => {
                 self.report(key, node);
                 let report_ms = self.scenario.pace.report_ms;
-                self.after(report_ms, Event::Crew(key, CrewEvent::Beat { node }));
+                self.crew_after(key, report_ms, CrewEvent::Beat { node });
             }
             CrewEvent::Warn => {
                 self.count(Fault::WallTimeEnd, &key.to_string());
                 self.stop_crew(key);
             }
             CrewEvent::Reclaim => {
-                let site = crew.site;
-                self.sites[site].end(key, AllocationEnd::Preempted);
+                self.taken_back_or(key, AllocationEnd::Preempted);
                 self.kill(key, "preempted");
             }
             CrewEvent::Exit { code } => self.exit(key, code),
@@ -137,7 +147,7 @@ impl World {
         agent.has_come = true;
         agent.note(News::Joined);
         let is_gathered = crew.phase == CrewPhase::Gathering && crew.is_whole();
-        self.after(0, Event::Crew(key, CrewEvent::Beat { node }));
+        self.crew_after(key, 0, CrewEvent::Beat { node });
         if is_gathered {
             self.prepare(key);
         }
@@ -148,7 +158,7 @@ impl World {
             crew.phase = CrewPhase::Preparing;
             crew.turn += 1;
             let (turn, prepare_ms) = (crew.turn, crew.work.prepare_ms);
-            self.after(prepare_ms, Event::Crew(key, CrewEvent::Ready { turn }));
+            self.crew_after(key, prepare_ms, CrewEvent::Ready { turn });
         }
     }
 
@@ -167,7 +177,7 @@ impl World {
         match (is_done, is_stopping) {
             (true, _) => self.save(key, step, Some(ExitCode::Ok.code())),
             (false, true) => self.leave(key, ExitCode::MoreToDo.code()),
-            (false, false) => self.after(step_ms, Event::Crew(key, CrewEvent::Step { turn })),
+            (false, false) => self.crew_after(key, step_ms, CrewEvent::Step { turn }),
         }
         Ok(())
     }
@@ -201,7 +211,7 @@ impl World {
             return self.save(key, step, Some(ExitCode::MoreToDo.code()));
         }
         let is_free = crew.writing.is_none();
-        self.after(step_ms, Event::Crew(key, CrewEvent::Step { turn }));
+        self.crew_after(key, step_ms, CrewEvent::Step { turn });
         if is_due && is_free {
             self.save(key, step, None);
         }
@@ -212,10 +222,7 @@ impl World {
         if let Some(crew) = self.crews.get_mut(&key) {
             crew.writing = Some(step);
             let turn = crew.turn;
-            self.after(
-                took_ms,
-                Event::Crew(key, CrewEvent::Saved { turn, step, then }),
-            );
+            self.crew_after(key, took_ms, CrewEvent::Saved { turn, step, then });
         }
     }
 
@@ -267,7 +274,7 @@ impl World {
                 self.bucket.tear(&crew.work.out, step);
             }
             let turn = crew.turn;
-            self.after(WATCHDOG_MS, Event::Crew(key, CrewEvent::HangSeen { turn }));
+            self.crew_after(key, WATCHDOG_MS, CrewEvent::HangSeen { turn });
         }
     }
 
@@ -307,15 +314,19 @@ impl World {
             self.report(key, node);
         }
         let took_ms = self.rng.between(200, 4_000);
-        self.after(took_ms, Event::Crew(key, CrewEvent::Exit { code }));
+        self.crew_after(key, took_ms, CrewEvent::Exit { code });
     }
 
     fn exit(&mut self, key: SubmitKey, code: i32) {
         if let Some(crew) = self.crews.remove(&key) {
-            let end = crew.called.unwrap_or(AllocationEnd::Exited { code });
-            self.sites[crew.site].end(key, end);
             let line = format!("{key} ends with {code}");
             self.trace.line(self.now_ms, "agent", line);
+            match crew.called.clone() {
+                Some(end) => self.ends_or_goes_on(&crew, end),
+                None if code == ExitCode::MoreToDo.code() => self.chain_on(&crew, code),
+                None => self.sites[crew.site].end(key, AllocationEnd::Exited { code }),
+            }
+            self.keep_spools(crew);
         }
     }
 
@@ -327,6 +338,7 @@ impl World {
             }
             let line = format!("{key} is killed: {why}");
             self.trace.line(self.now_ms, "agent", line);
+            self.keep_spools(crew);
         }
     }
 

@@ -144,8 +144,9 @@ impl World {
                 .cloned()
                 .collect();
             let is_all = lost.len() == crew.nodes.len();
-            self.sites[site].end(crew.key, AllocationEnd::NodesLost { nodes: lost });
+            let end = AllocationEnd::NodesLost { nodes: lost };
             if isolates && is_all {
+                self.sites[site].end(crew.key, end);
                 crew.is_zombie = true;
                 let until_ms = self.now_ms + strike.for_ms;
                 crew.agents
@@ -155,11 +156,13 @@ impl World {
                 self.agenda
                     .put(clean_ms, Event::Heal(Heal::Zombie(crew.key)));
             } else {
-                dead.push(crew.key);
+                dead.push((crew.key, end));
             }
         }
-        dead.into_iter()
-            .for_each(|key| self.kill(key, "its node is lost"));
+        for (key, end) in dead {
+            self.taken_back_or(key, end);
+            self.kill(key, "its node is lost");
+        }
         // Nothing new is put there before what was left is removed.
         let up_ms = strike.for_ms + CLEAN_MS + 1_000;
         self.after(up_ms, Event::Heal(Heal::Nodes { site, nodes }));
@@ -235,9 +238,10 @@ impl World {
         if let Some(crew) = self.crews.get_mut(&key).filter(|_| is_warned) {
             crew.called = Some(AllocationEnd::Preempted);
             self.stop_crew(key);
-            self.after(RECLAIM_MS, Event::Crew(key, CrewEvent::Reclaim));
+            self.crew_after(key, RECLAIM_MS, CrewEvent::Reclaim);
         } else {
-            self.end_outright(key, AllocationEnd::Preempted);
+            self.taken_back_or(key, AllocationEnd::Preempted);
+            self.kill(key, "outright");
         }
     }
 

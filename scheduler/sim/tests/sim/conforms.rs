@@ -25,6 +25,7 @@ impl Conforming {
             cpus: 4,
             max_time_ms: None,
             max_waiting: None,
+            chain: schliff_spec::cluster::Chain::None,
         };
         let site = SharedSite::new(&plan).expect("a site");
         Self { site, queue }

@@ -31,6 +31,13 @@ fn a_job_survives_a_crash_at_any_write() {
 }
 
 #[test]
+fn a_chain_that_goes_on_by_itself_survives_a_crash_at_any_write() {
+    dies_at_every_write("requeue-chain");
+    dies_at_every_write("successor-chain");
+    dies_at_every_write("requeue-preempted");
+}
+
+#[test]
 fn a_lost_reply_and_a_crash_at_any_write_submit_once() {
     dies_at_every_write("lost-reply");
     dies_at_every_write("lost-submit");

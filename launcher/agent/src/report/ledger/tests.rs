@@ -123,7 +123,7 @@ fn the_oldest_lines_go_first_then_steps_and_facts_never() {
     let Entry::News { bytes, .. } = told else {
         panic!("{told:?}")
     };
-    let gone = lines_of(bytes);
+    let gone = lines_in(bytes);
     let left = ledger
         .entries()
         .filter(|entry| entry.bytes() > 5_000)

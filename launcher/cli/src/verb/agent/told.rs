@@ -3,9 +3,9 @@
 //! Rules: what cannot be told is said here and costs no training; only flags that can never be right
 //! do. A follower's end is the leader's to tell, unless the follower failed by itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use schliff_agent::report::{Coordinators, LastWord, Options, PATIENCE, Reporter, Token};
+use schliff_agent::report::{Coordinators, LastWord, Options, PATIENCE, Reporter, To, Token};
 use schliff_spec::exit::ExitCode;
 use schliff_spec::id::SubmitKey;
 
@@ -21,7 +21,7 @@ const NODE_NAMES: [&str; 2] = ["SLURMD_NODENAME", "NODE_NAME"];
 /// The name that the system knows.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
-/// Begins to report where a coordinator is given. Without a plan there is still an end to tell.
+/// Begins to report where a coordinator or a spool is given. Without a plan there is still an end to tell.
 pub(super) fn reporter(
     args: &AgentArgs,
     plan: Option<&Plan>,
@@ -35,14 +35,12 @@ pub(super) fn reporter(
     let nodes = plan.map(|plan| plan.run.nodes).or(args.place.nodes);
     let of_flags = || nodes.unwrap_or(1) * args.place.ranks_per_node.unwrap_or(1);
     let options = Options {
-        coordinators: coordinators(&args.report)?,
-        token: token(&args.report)?,
+        to: to(&args.report, out)?,
         key,
         node: node.unwrap_or(0) as u32,
         node_name: node_name(),
         nodes: nodes.unwrap_or(1) as u32,
         ranks: plan.map_or_else(of_flags, |plan| plan.run.ranks) as u32,
-        spool: out.map(|out| out.join(SPOOL)),
         patience: PATIENCE,
     };
     let started = Reporter::start(options).map_err(|error| {
@@ -71,6 +69,18 @@ pub(super) fn end(mut reporter: Reporter, node: usize, outcome: &Outcome) {
 pub(super) fn key(args: &ReportArgs) -> Option<SubmitKey> {
     let (job, generation) = (args.job?, args.generation?);
     Some(SubmitKey { job, generation })
+}
+
+/// Where reports go; to a coordinator over a spool in the folder of the result.
+fn to(args: &ReportArgs, out: Option<PathBuf>) -> Result<To, CliError> {
+    if let Some(folder) = &args.spool {
+        return Ok(To::Spool(folder.clone()));
+    }
+    Ok(To::Coordinator {
+        coordinators: coordinators(args)?,
+        token: token(args)?,
+        spool: out.map(|out| out.join(SPOOL)),
+    })
 }
 
 fn coordinators(args: &ReportArgs) -> Result<Coordinators, CliError> {

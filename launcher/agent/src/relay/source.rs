@@ -1,0 +1,160 @@
+//! Where spools lie, as a relay sees it.
+//!
+//! Rules: a folder holds one folder for each attempt, named by its key, with the attempt's `token` and
+//! its `spool` in it. Few calls, each for many files: behind them may be a slow line. Absent on
+//! purpose: ssh. Who has a line to a cluster brings a [`Source`] of its own.
+
+use async_trait::async_trait;
+use schliff_spec::id::SubmitKey;
+use thiserror::Error;
+
+/// Folder of the spool files in the folder of an attempt.
+pub const SPOOL: &str = "spool";
+/// File with the token in the folder of an attempt.
+pub const TOKEN: &str = "token";
+/// So much of a file's beginning says which file it is.
+pub const HEAD_BYTES: usize = 512;
+/// Between the key and the number of the node in a file's name.
+const NODE: &str = "-node";
+
+/// The spool file of one node's agent in one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SpoolFile {
+    /// The attempt.
+    pub key: SubmitKey,
+    /// The node, from 0.
+    pub node: u32,
+}
+
+impl SpoolFile {
+    /// The file in a spool folder that is called so; none where it is something else.
+    pub fn named(name: &str) -> Option<Self> {
+        let (key, node) = name.rsplit_once(NODE)?;
+        let file = Self {
+            key: key.parse().ok()?,
+            node: node.parse().ok()?,
+        };
+        (file.name() == name).then_some(file)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        format!("{}{NODE}{}", self.key, self.node)
+    }
+
+    /// Its path below the folder of all attempts.
+    pub fn path(&self) -> String {
+        format!("{}/{SPOOL}/{}", self.key, self.name())
+    }
+
+    /// The path of its mark below the folder of all attempts.
+    pub fn mark(&self) -> String {
+        format!("{}{}", self.path(), crate::report::spool::mark::TAKEN)
+    }
+
+    /// The path of the token below the folder of all attempts.
+    pub fn token(key: SubmitKey) -> String {
+        format!("{key}/{TOKEN}")
+    }
+}
+
+/// A file that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Which.
+    pub file: SpoolFile,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What is to be read of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// Which.
+    pub file: SpoolFile,
+    /// From this byte on.
+    pub from: u64,
+    /// No more than so many bytes.
+    pub most: u64,
+}
+
+/// What was read of a file, all of it of the same one, even where another took its place meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Got {
+    /// Which, from where, and how much at most.
+    pub want: Want,
+    /// Its first [`HEAD_BYTES`].
+    pub head: Vec<u8>,
+    /// What was wanted.
+    pub bytes: Vec<u8>,
+    /// What its mark says.
+    pub taken: Option<u64>,
+}
+
+/// The spools cannot be seen, or not be marked.
+#[derive(Debug, Error)]
+#[error("cannot {operation} the spools in {place}: {why}")]
+pub struct SourceError {
+    /// Such as `list`.
+    pub operation: &'static str,
+    /// Where they are.
+    pub place: String,
+    /// Why, in the words of what failed.
+    pub why: String,
+}
+
+/// A folder of attempts, here or elsewhere.
+#[async_trait]
+pub trait Source: Send {
+    /// All spool files.
+    ///
+    /// # Errors
+    /// The folder cannot be seen; never for a single attempt.
+    async fn list(&mut self) -> Result<Vec<Listed>, SourceError>;
+
+    /// Reads files. One that is gone, or that was replaced while it was read, is left out.
+    ///
+    /// # Errors
+    /// The folder cannot be seen.
+    async fn read(&mut self, wants: &[Want]) -> Result<Vec<Got>, SourceError>;
+
+    /// Leaves marks: all up to that number were taken. A file whose folder is gone needs none.
+    ///
+    /// # Errors
+    /// Some marks may not be there; they are left again with the next ones.
+    async fn mark(&mut self, marks: &[(SpoolFile, u64)]) -> Result<(), SourceError>;
+
+    /// The token of an attempt; none where its file is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be seen.
+    async fn token(&mut self, key: SubmitKey) -> Result<Option<String>, SourceError>;
+}
+
+/// What a mark's text says.
+pub fn taken_of(text: &[u8]) -> Option<u64> {
+    crate::report::spool::mark::parse_mark(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_paths() {
+        let file = SpoolFile::named("schliff-42-3-node7").expect("a spool");
+        assert_eq!(file.path(), "schliff-42-3/spool/schliff-42-3-node7");
+        assert_eq!(file.mark(), "schliff-42-3/spool/schliff-42-3-node7.taken");
+        assert_eq!(SpoolFile::token(file.key), "schliff-42-3/token");
+        for other in [
+            "schliff-42-3-node7.taken",
+            "schliff-42-3-node7.unreadable",
+            "schliff-42-3-node07",
+            "schliff-42-node7",
+            ".tmpQx1",
+            "",
+        ] {
+            assert_eq!(SpoolFile::named(other), None, "{other}");
+        }
+    }
+}

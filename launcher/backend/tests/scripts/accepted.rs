@@ -1,0 +1,45 @@
+//! Whether a real Slurm takes the scripts.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use schliff_slurm::batch::render;
+
+use crate::sites::sites;
+
+/// What the cluster of `make slurm-up` does not have; the rest of each script is taken as it is.
+const INSTEAD: &[&str] = &[
+    "--partition=batch",
+    "--account=dev",
+    "--qos=normal",
+    "--cpus-per-task=8",
+    "--mem=200",
+    "--gres=gpu:4",
+    "--chdir=/",
+    "--test-only",
+];
+
+#[test]
+fn sbatch_accepts_the_script_of_every_site() {
+    if std::env::var_os("SCHLIFF_SLURM_STATE").is_none() {
+        eprintln!("SKIPPED sbatch: SCHLIFF_SLURM_STATE is not set; see make slurm-up");
+        return;
+    }
+    for site in sites() {
+        let script = render(&site.batch()).expect("a script");
+        let mut sbatch = Command::new("sbatch")
+            .args(INSTEAD)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("sbatch");
+        let mut stdin = sbatch.stdin.take().expect("a pipe");
+        stdin.write_all(script.as_bytes()).expect("taken");
+        drop(stdin);
+        let ended = sbatch.wait_with_output().expect("an end");
+        let words = String::from_utf8_lossy(&ended.stderr);
+        let name = &site.profile.name;
+        assert!(ended.status.success(), "{name}: {words}");
+        assert!(words.contains("to start at"), "{name}: {words}");
+    }
+}
