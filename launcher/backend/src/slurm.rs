@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use schliff_scheduler::allocation::{AllocationId, Listing, StopHow};
 use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::time::Timestamp;
-use schliff_spec::cluster::{Chain, Slurm, Transport};
+use schliff_spec::cluster::{Chain, Reports, Slurm, Transport};
 use schliff_spec::id::{ClusterName, SubmitKey};
 
 use crate::backend::{Backend, Traffic};
@@ -101,16 +101,21 @@ impl Backend for SlurmBackend {
             Transport::Ssh { .. } => 30_000,
         };
         Terms {
-            queue: Queue::Theirs,
             max_time_ms: options.max_time_ms,
             max_waiting: options.site.max_queued,
             settle_ms,
             chains: options.site.chain != Chain::None,
+            relayed: options.site.reports == Reports::Spool,
+            ..Terms::of(Queue::Theirs)
         }
     }
 
     fn kind(&self) -> &'static str {
         "slurm"
+    }
+
+    fn reports(&self) -> Reports {
+        self.desk.options.site.reports
     }
 
     async fn submit(&self, launch: &Launch) -> Result<AllocationId, BackendError> {
@@ -129,13 +134,15 @@ impl Backend for SlurmBackend {
     async fn stop(&self, key: SubmitKey, how: StopHow) -> Result<(), BackendError> {
         let desk = Arc::clone(&self.desk);
         let doing = format!("stop {key} on {}", self.cluster());
-        self.call(&doing, async move { desk.stop(key, how).await }).await
+        self.call(&doing, async move { desk.stop(key, how).await })
+            .await
     }
 
     async fn forget(&self, key: SubmitKey) -> Result<(), BackendError> {
         let desk = Arc::clone(&self.desk);
         let doing = format!("forget {key} on {}", self.cluster());
-        self.call(&doing, async move { desk.forget(key).await }).await
+        self.call(&doing, async move { desk.forget(key).await })
+            .await
     }
 
     async fn estimate(&self, launch: &Launch) -> Result<Option<Timestamp>, BackendError> {
