@@ -75,6 +75,10 @@ pub enum Cancel {
     SignalBatch(&'static str),
 }
 
+/// How soon a job begins that is to start now. A node takes no job that it was told to end in the same
+/// second: one put into the queue again that starts at once fails ("Job credential revoked").
+pub(crate) const START_IN_S: i64 = 3;
+
 /// A Slurm cluster, however it is reached.
 #[async_trait]
 pub trait Slurm: Send + Sync {
