@@ -245,8 +245,8 @@ impl Slurm for RestSlurm {
 
     async fn start_now(&self, job: JobId) -> Result<(), SlurmError> {
         let doing = format!("let job {job} start now");
-        let now = UnixSeconds(server::now_unix_s());
-        let request = self.api(&doing).await?.start(job, now);
+        let soon = UnixSeconds(server::now_unix_s() + super::SOON_S);
+        let request = self.api(&doing).await?.start(job, soon);
         self.call(&doing, &request, 1, false).await.map(drop)
     }
 
