@@ -111,9 +111,8 @@ impl Relayed {
         };
         // Those that had no turn have it with the next listing.
         let _ = timeout(PATIENCE, drains).await;
-        let unheard = |key: &SubmitKey| {
-            waiting.contains(key) && self.ends().0.get(key) != Some(&End::Told)
-        };
+        let unheard =
+            |key: &SubmitKey| waiting.contains(key) && self.ends().0.get(key) != Some(&End::Told);
         let before = listing.allocations.len();
         listing.allocations.retain(|it| !unheard(&it.key));
         listing.is_complete &= listing.allocations.len() == before;

@@ -183,11 +183,7 @@ impl Reports {
 }
 
 /// Ships checkpoints as they come.
-async fn ship(
-    cluster: ClusterName,
-    mut checkpoints: Checkpoints<Box<dyn Stages>>,
-    handle: Handle,
-) {
+async fn ship(cluster: ClusterName, mut checkpoints: Checkpoints<Box<dyn Stages>>, handle: Handle) {
     let mut failures = 0;
     loop {
         sleep(pause(LOOK_AT_CHECKPOINTS, failures)).await;
@@ -217,5 +213,6 @@ async fn ship(
 
 /// Ever longer, while it goes wrong.
 fn pause(look: Duration, failures: u32) -> Duration {
-    look.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE)
+    look.saturating_mul(1 << failures.min(10))
+        .min(LONGEST_PAUSE)
 }

@@ -56,7 +56,11 @@ fn ended() -> AllocationStatus {
 }
 
 fn names(listing: &Listing) -> Vec<String> {
-    listing.allocations.iter().map(|it| it.key.to_string()).collect()
+    listing
+        .allocations
+        .iter()
+        .map(|it| it.key.to_string())
+        .collect()
 }
 
 #[tokio::test]
@@ -91,7 +95,10 @@ async fn an_end_is_told_once_the_last_words_are_shipped_or_cannot_be() {
         assert_eq!(names(&listing), ["schliff-1-1", "schliff-2-1"]);
         assert!(listing.is_complete);
     }
-    relayed.forget("schliff-2-1".parse().unwrap()).await.unwrap();
+    relayed
+        .forget("schliff-2-1".parse().unwrap())
+        .await
+        .unwrap();
     assert_eq!(inner.1.lock().unwrap().len(), 1);
     drop(relayed);
     assert_eq!(answers.await.unwrap(), 5, "it is asked no more than needed");
@@ -101,6 +108,8 @@ async fn an_end_is_told_once_the_last_words_are_shipped_or_cannot_be() {
 fn an_end_is_not_held_back_for_ever() {
     let mut ends = Ends::default();
     let key = "schliff-2-1".parse().unwrap();
-    let tries = (0..TRIES).map(|_| ends.tried(key, false)).collect::<Vec<_>>();
+    let tries = (0..TRIES)
+        .map(|_| ends.tried(key, false))
+        .collect::<Vec<_>>();
     assert_eq!(tries, [false, false, false, false, true]);
 }
