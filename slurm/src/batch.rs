@@ -21,7 +21,7 @@ pub struct Batch {
     pub ask: Ask,
     /// Standard output and error are appended to this file; `%j` is the job's number.
     pub output: String,
-    /// `--chdir`; also the place of relative paths.
+    /// `--chdir`; also the place of relative paths. Where it is submitted, if empty.
     pub folder: String,
     /// What bash runs, without the first line and without `#SBATCH` lines.
     pub body: String,

@@ -101,12 +101,12 @@ impl Backend for SlurmBackend {
             Transport::Ssh { .. } => 30_000,
         };
         Terms {
-            queue: Queue::Theirs,
             max_time_ms: options.max_time_ms,
             max_waiting: options.site.max_queued,
             settle_ms,
             chains: options.site.chain != Chain::None,
             relayed: options.site.reports == Reports::Spool,
+            ..Terms::of(Queue::Theirs)
         }
     }
 
@@ -134,13 +134,15 @@ impl Backend for SlurmBackend {
     async fn stop(&self, key: SubmitKey, how: StopHow) -> Result<(), BackendError> {
         let desk = Arc::clone(&self.desk);
         let doing = format!("stop {key} on {}", self.cluster());
-        self.call(&doing, async move { desk.stop(key, how).await }).await
+        self.call(&doing, async move { desk.stop(key, how).await })
+            .await
     }
 
     async fn forget(&self, key: SubmitKey) -> Result<(), BackendError> {
         let desk = Arc::clone(&self.desk);
         let doing = format!("forget {key} on {}", self.cluster());
-        self.call(&doing, async move { desk.forget(key).await }).await
+        self.call(&doing, async move { desk.forget(key).await })
+            .await
     }
 
     async fn estimate(&self, launch: &Launch) -> Result<Option<Timestamp>, BackendError> {

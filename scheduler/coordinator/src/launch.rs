@@ -123,6 +123,7 @@ mod tests {
             retries: 3,
             budget: Budget::default(),
             wish: schliff_spec::cluster::BatchWish::default(),
+            residency: Vec::new(),
             out: "/s/runs/desk-42".into(),
             document: "name = \"desk\"\n".into(),
         };

@@ -14,7 +14,9 @@ pub(super) fn directives(batch: &Batch) -> Vec<Directive> {
     place(&mut list, ask);
     size(&mut list, ask);
     course(&mut list, ask);
-    list.value("chdir", &batch.folder);
+    if !batch.folder.is_empty() {
+        list.value("chdir", &batch.folder);
+    }
     list.value("output", &batch.output);
     list.flag("open-mode=append");
     list.flag("export=NONE");

@@ -7,17 +7,19 @@
 
 mod ask;
 mod body;
+mod by_hand;
 mod environment;
 mod flow;
 mod node;
 
-use schliff_slurm::batch::Batch;
+use schliff_slurm::batch::{Batch, BatchError};
 use schliff_slurm::quote::QuoteError;
 use schliff_spec::cluster::{Chain, Slurm};
 
 use crate::launch::Launch;
 use body::Body;
 
+pub use by_hand::{ByHand, by_hand};
 pub use environment::environment;
 
 /// Most links of a chain: nobody's job waits for more.
@@ -26,8 +28,7 @@ const MOST_LINKS: u64 = 1_000;
 /// Where an attempt's files are, and what tells this submission of it from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt<'a> {
-    /// Its folder on shared storage; absolute. Empty where the user submits it from a folder that is
-    /// not known yet.
+    /// Its folder on shared storage; absolute.
     pub folder: &'a str,
     /// A random word, one for every submission.
     pub nonce: &'a str,
@@ -56,6 +57,9 @@ pub enum ScriptError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// Slurm cannot be asked for it.
+    #[error(transparent)]
+    Ask(#[from] BatchError),
 }
 
 /// The jobs that an attempt consists of: one, or every link of a chain of successors, which are alike.

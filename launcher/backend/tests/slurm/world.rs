@@ -37,19 +37,27 @@ const PATIENCE: u32 = 5_000;
 pub(crate) struct DevCluster {
     ssh_config: PathBuf,
     ssh_host: String,
+    rest_url: String,
+    rest_user: String,
+    token_file: PathBuf,
 }
 
 /// The cluster that tests may use, if there is one.
 pub(crate) fn cluster() -> Option<DevCluster> {
     let told = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     if told("SCHLIFF_SLURM_STATE").is_none() {
-        eprintln!("SKIPPED: no Slurm here: SCHLIFF_SLURM_STATE is not set (make test-slurm sets it)");
+        eprintln!(
+            "SKIPPED: no Slurm here: SCHLIFF_SLURM_STATE is not set (make test-slurm sets it)"
+        );
         return None;
     }
     let must = |name| told(name).unwrap_or_else(|| panic!("{name} is not set"));
     Some(DevCluster {
         ssh_config: must("SCHLIFF_SLURM_SSH_CONFIG").into(),
         ssh_host: must("SCHLIFF_SLURM_SSH_HOST"),
+        rest_url: must("SCHLIFF_SLURM_REST_URL"),
+        rest_user: must("SCHLIFF_SLURM_REST_USER"),
+        token_file: must("SCHLIFF_SLURM_JWT_FILE").into(),
     })
 }
 
@@ -58,6 +66,7 @@ pub(crate) fn cluster() -> Option<DevCluster> {
 pub(crate) enum Way {
     Command,
     Ssh,
+    Rest,
 }
 
 /// Jobs that are left in it are cancelled when it is dropped.
@@ -79,6 +88,11 @@ impl SlurmWorld {
                 host: cluster.ssh_host.clone(),
                 config: Some(cluster.ssh_config.clone()),
             },
+            Way::Rest => Transport::Rest {
+                url: cluster.rest_url.clone(),
+                user: cluster.rest_user.clone(),
+                token_file: cluster.token_file.clone(),
+            },
         };
         let options = SlurmOptions {
             cluster: "dev".parse().expect("a name"),
@@ -96,7 +110,7 @@ impl SlurmWorld {
     /// A back-end as a coordinator opens it.
     pub(crate) fn backend(&self) -> SlurmBackend {
         let options = self.options.clone();
-        let reach = Reach::of(&options.site);
+        let reach = Reach::of(&options.site).expect("a way");
         SlurmBackend::new(options, reach)
     }
 
@@ -135,7 +149,10 @@ impl SlurmWorld {
 
 fn open_door(path: &Path) -> std::io::Result<fs::File> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
-    OpenOptions::new().write(true).custom_flags(flags).open(path)
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(flags)
+        .open(path)
 }
 
 fn site(transport: Transport, folder: String) -> cluster::Slurm {
@@ -193,7 +210,9 @@ impl World for SlurmWorld {
             time_limit_ms: Some(600_000),
             work_ms: None,
             wish: cluster::BatchWish::default(),
-            args: ["-c", AGENT, "sh", world, &key.to_string()].map(str::to_owned).to_vec(),
+            args: ["-c", AGENT, "sh", world, &key.to_string()]
+                .map(str::to_owned)
+                .to_vec(),
             env: vec![("WORD".to_owned(), "it's $HOME".to_owned())],
             files: Vec::new(),
         }

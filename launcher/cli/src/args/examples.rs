@@ -168,9 +168,10 @@ pub(super) const EXPORT_EXAMPLES: &str = "\
 Examples:
   schliff export job.toml > job.sh && sh job.sh
   schliff export 42 | ssh other-machine sh
+  schliff export job.toml --cluster alex > job.sh && sbatch job.sh
 
 The script needs nothing but schliff and schliff-trainer; what it is given goes to 'schliff run'. Run
-again, it goes on from its newest checkpoint.";
+again, it goes on from its newest checkpoint. One for a cluster is given to sbatch.";
 
 pub(super) const CLUSTERS_EXAMPLES: &str = "\
 Examples:

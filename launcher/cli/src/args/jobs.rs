@@ -213,6 +213,10 @@ pub(crate) struct ExportArgs {
     /// Override one key of the job file; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Job")]
     pub(crate) sets: Vec<String>,
+    /// Write a script for sbatch on this cluster: a profile, or the name of one in
+    /// ~/.config/schliff/clusters or configs/clusters
+    #[arg(long, value_name = "PROFILE", help_heading = "Job")]
+    pub(crate) cluster: Option<String>,
     /// Folder of the result that the script writes [default: runs/NAME OF THE JOB]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,

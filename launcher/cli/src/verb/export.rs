@@ -1,5 +1,7 @@
 //! `schliff export`: a shell script that runs a job without a coordinator.
 
+mod by_sbatch;
+
 use std::path::Path;
 
 use schliff_spec::exit::ExitCode;
@@ -16,7 +18,7 @@ use crate::args::{ExportArgs, JobArgs};
 use crate::error_page::ErrorPage;
 use crate::outcome::{CliError, Outcome};
 use crate::script::Script;
-use crate::{coordinator, job, terminal};
+use crate::{coordinator, job, profile, terminal};
 
 pub(crate) fn export(args: ExportArgs) -> Outcome {
     let number = args.job.parse::<JobId>().ok();
@@ -67,18 +69,26 @@ fn print(args: &ExportArgs, job: &Job, job_toml: &str) -> Outcome {
         .out
         .clone()
         .unwrap_or_else(|| Path::new(RUNS).join(&job.name));
-    let script = Script {
-        name: &job.name,
-        job_toml,
-        out: &out.to_string_lossy(),
-        checkpoints: job.checkpoint.uri.as_deref(),
+    let out = out.to_string_lossy();
+    let text = match &args.cluster {
+        Some(cluster) => by_sbatch::script(&profile::load(cluster)?, job, job_toml, &out)?,
+        None => by_sh(job, job_toml, &out)?,
     };
-    let text = script
-        .render()
-        .map_err(|error| CliError::usage(error.to_string()))?;
     match args.output.json {
         true => terminal::json(&json!({ "name": job.name, "script": text }))?,
         false => terminal::data(&text)?,
     }
     Ok(ExitCode::Ok)
+}
+
+fn by_sh(job: &Job, job_toml: &str, out: &str) -> Result<String, CliError> {
+    let script = Script {
+        name: &job.name,
+        job_toml,
+        out,
+        checkpoints: job.checkpoint.uri.as_deref(),
+    };
+    script
+        .render()
+        .map_err(|error| CliError::usage(error.to_string()))
 }

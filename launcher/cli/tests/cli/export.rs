@@ -79,3 +79,49 @@ fn a_submitted_job_is_exported_by_its_number() {
         Some(2)
     );
 }
+
+#[test]
+fn a_script_for_a_cluster_is_for_sbatch() {
+    let folder = JobFolder::with("[resources]\nnodes = 2\ngpus_per_node = 4\ntime = \"3d\"\n");
+    let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/clusters");
+    let profile = |name: &str| format!("{profiles}/{name}.toml");
+    let blank = folder.play(&["export", "job.toml", "--cluster", &profile("horeka")], "");
+    assert_eq!((blank.code, &*blank.stdout), (Some(2), ""));
+    assert!(blank.stderr.contains("slurm.program"), "{}", blank.stderr);
+    let text = std::fs::read_to_string(profile("juwels-booster")).expect("a profile");
+    std::fs::write(folder.path("mine.toml"), text.replace("<PROJECT>", "nlp")).expect("written");
+    let unpaid = folder.play(&["export", "job.toml", "--cluster", "mine.toml"], "");
+    assert_eq!(unpaid.code, Some(2));
+    assert!(
+        unpaid.stderr.contains("--set scheduling.account=NAME"),
+        "{}",
+        unpaid.stderr
+    );
+    let account = "scheduling.account=nlp";
+    let args = [
+        "export",
+        "job.toml",
+        "--cluster",
+        "mine.toml",
+        "--set",
+        account,
+    ];
+    let script = folder.play(&args, "");
+    assert_eq!(script.code, Some(0), "{}", script.stderr);
+    let here = folder.path("").display().to_string();
+    insta::assert_snapshot!(script.stdout.replace(here.trim_end_matches('/'), "/HERE"));
+}
+
+#[test]
+fn a_cluster_that_is_this_machine_or_nowhere_has_no_script_for_sbatch() {
+    let folder = JobFolder::with("");
+    let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/clusters");
+    for (cluster, words) in [
+        (format!("{profiles}/local.toml"), "is this machine"),
+        ("nowhere".to_owned(), "configs/clusters/nowhere.toml"),
+    ] {
+        let refused = folder.play(&["export", "job.toml", "--cluster", &cluster], "");
+        assert_eq!((refused.code, &*refused.stdout), (Some(2), ""), "{cluster}");
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+}

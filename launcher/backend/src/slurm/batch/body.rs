@@ -61,7 +61,7 @@ cd \"$folder\"
     }
 
     /// What makes a program of this site run.
-    fn site_setup(&self) -> Result<String, ScriptError> {
+    pub(super) fn site_setup(&self) -> Result<String, ScriptError> {
         let launching = &self.site.launch;
         let variables = lines("export ", &launching.environment)?;
         let mut parts = Vec::new();
@@ -74,8 +74,14 @@ cd \"$folder\"
     }
 
     /// How processes find each other, and what srun has to be told again.
-    fn network(&self) -> Result<String, ScriptError> {
+    pub(super) fn network(&self) -> Result<String, ScriptError> {
         let mut text = String::from(CPUS);
+        // Of a node of one's own, more cores than were asked for.
+        let cores = match self.site.ask.exclusive {
+            true => "$SLURM_CPUS_ON_NODE",
+            false => "$SLURM_CPUS_PER_TASK",
+        };
+        text.push_str(&format!("export SRUN_CPUS_PER_TASK={cores}\n"));
         if let Some(interface) = &self.site.launch.interface {
             let name = quoted("the network interface", interface)?;
             text.push_str(&format!("export NCCL_SOCKET_IFNAME={name}\n"));
@@ -86,7 +92,7 @@ cd \"$folder\"
 
 /// Variables of the attempt.
 const ENVIRONMENT: &str = "\
-# The attempt's own variables win. They stand in a file that only its owner can read.
+# Variables of this job alone win. They stand in a file that only its owner can read.
 if [[ -s $folder/environment ]]; then
     set -a
     . \"$folder/environment\"
@@ -97,7 +103,6 @@ fi
 /// Since 22.05, srun does not take this over from sbatch by itself.
 const CPUS: &str = "\
 # Since Slurm 22.05, srun does not know by itself how many cores a task of sbatch's has.
-export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 ";
 
 /// Modules and lines of shell.

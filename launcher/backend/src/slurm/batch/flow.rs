@@ -98,10 +98,23 @@ say \"exit code $code\"
 
 /// What follows on the agents' exit code.
 pub(super) fn follow(chain: Chain, links: u64, limit_s: Option<u64>) -> String {
-    let rule = match chain {
+    let taken = match (chain, limit_s) {
+        (Chain::Successors, Some(limit_s)) => {
+            format!("{CANCELLED}limit_s={limit_s}\n{TAKEN_FROM_A_CHAIN}")
+        }
+        _ => TAKEN.to_owned(),
+    };
+    let rule = rule(chain, links);
+    let gap = if rule.is_empty() { "" } else { "\n" };
+    format!("{taken}{gap}{rule}finish \"$code\"\n")
+}
+
+/// How the job goes on where there is more to do.
+pub(super) fn rule(chain: Chain, links: u64) -> String {
+    match chain {
         Chain::None => String::new(),
         Chain::Requeue => format!(
-            "
+            "\
 # 75 is more to do: back into the queue, under the same number.
 links={links}
 if [[ $code == 75 && ! -e $folder/stop ]] && ((${{SLURM_RESTART_COUNT:-0}} + 1 < links)); then
@@ -116,7 +129,7 @@ fi
 "
         ),
         Chain::Successors => format!(
-            "
+            "\
 # 75 is more to do: the next job of this name waits for the end of this one.
 links={links}
 used=$(cut -d ' ' -f 1 \"$folder/starts\" | sort -u | wc -l)
@@ -126,18 +139,11 @@ if [[ $code == 75 && ! -e $folder/stop ]] && ((used < links)); then
 fi
 "
         ),
-    };
-    let taken = match (chain, limit_s) {
-        (Chain::Successors, Some(limit_s)) => {
-            format!("{CANCELLED}limit_s={limit_s}\n{TAKEN_FROM_A_CHAIN}")
-        }
-        _ => TAKEN.to_owned(),
-    };
-    format!("{taken}{rule}finish \"$code\"\n")
+    }
 }
 
 /// Slurm's word is better than ours.
-const TAKEN: &str = "\
+pub(super) const TAKEN: &str = "\
 # Slurm ends the job: somebody cancelled it, or took its nodes, or its time is over. Slurm knows which,
 # and what is to follow; a cancelled job must not come back.
 if [[ $heard == TERM && $(squeue -h -j \"$SLURM_JOB_ID\" -o %T) == COMPLETING ]]; then

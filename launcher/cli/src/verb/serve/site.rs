@@ -36,6 +36,7 @@ pub(super) fn site(
     };
     let site = Site {
         cost: profile.cost,
+        country: profile.site.country.clone(),
         ..site
     };
     Ok((site, relayer))
@@ -78,7 +79,7 @@ fn on_slurm(
         max_time_ms: max_time_ms(profile),
         instance: instance(state).map_err(|error| cannot(profile, &error))?,
     };
-    let reach = Reach::of(slurm);
+    let reach = Reach::of(slurm).map_err(|error| cannot(profile, &error))?;
     let channel = Arc::clone(reach.channel());
     let backend = Arc::new(SlurmBackend::new(options, reach));
     let (backend, relayer) = match slurm.reports {
@@ -131,7 +132,11 @@ fn instance(state: &Path) -> std::io::Result<String> {
     let mut bytes = [0; INSTANCE_BYTES];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
     let word: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path);
     match made {
         Ok(mut file) => {
             file.write_all(word.as_bytes())?;
