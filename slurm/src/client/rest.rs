@@ -144,7 +144,7 @@ impl Slurm for RestSlurm {
     async fn cancel(&self, jobs: &[JobId], how: Cancel) -> Result<(), SlurmError> {
         let verb = match how {
             Cancel::End => "cancel",
-            Cancel::SignalBatch(_) => "signal",
+            Cancel::SignalBatch(_) | Cancel::SignalAll(_) => "signal",
         };
         for job in jobs {
             let doing = format!("{verb} job {job}");
