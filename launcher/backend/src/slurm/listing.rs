@@ -118,7 +118,11 @@ pub(crate) fn unclear(
         let waits_only = !has_successors && jobs.iter().all(|job| waits(job));
         !waits_only && !jobs.iter().any(|job| runs(job))
     };
-    glances.values().filter(is_unclear).map(|glance| glance.key).collect()
+    glances
+        .values()
+        .filter(is_unclear)
+        .map(|glance| glance.key)
+        .collect()
 }
 
 /// Keys of whose jobs only the accounting database may know something.
@@ -132,8 +136,14 @@ pub(crate) fn gone(jobs: &Ours<'_>, facts: &BTreeMap<SubmitKey, Facts>) -> Vec<S
 /// All allocations.
 pub(crate) fn allocations(known: &Known<'_>) -> Vec<Allocation> {
     let of_jobs = known.jobs.keys();
-    let of_folders = known.facts.keys().filter(|key| !known.jobs.contains_key(key));
-    of_jobs.chain(of_folders).filter_map(|key| allocation(known, *key)).collect()
+    let of_folders = known
+        .facts
+        .keys()
+        .filter(|key| !known.jobs.contains_key(key));
+    of_jobs
+        .chain(of_folders)
+        .filter_map(|key| allocation(known, *key))
+        .collect()
 }
 
 fn allocation(known: &Known<'_>, key: SubmitKey) -> Option<Allocation> {
@@ -142,7 +152,10 @@ fn allocation(known: &Known<'_>, key: SubmitKey) -> Option<Allocation> {
     if facts.is_some_and(|facts| !facts.instance.is_empty() && facts.instance != known.instance) {
         return None;
     }
-    let alive = jobs.iter().copied().filter(|job| life(job, known.now) > Life::Over);
+    let alive = jobs
+        .iter()
+        .copied()
+        .filter(|job| life(job, known.now) > Life::Over);
     let alive = alive.max_by_key(|job| life(job, known.now));
     let end = facts.and_then(|facts| end::done(facts, jobs));
     let status = match (end, alive, facts) {
