@@ -39,7 +39,7 @@ fn by_commands() {
     let clusters = site.serving.schliff(&["clusters", "--json"]).json();
     let cluster = &clusters["clusters"][0];
     assert_eq!(cluster["name"], "dev", "{clusters:#}");
-    assert_eq!(cluster["kind"], "slurm", "{clusters:#}");
+    assert_eq!(cluster["backend"], "slurm", "{clusters:#}");
     let nodes = site.serving.schliff(&["nodes", "--json"]).json();
     assert_eq!(
         nodes["nodes"].as_array().map(Vec::len),
