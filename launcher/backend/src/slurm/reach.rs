@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use schliff_slurm::Slurm;
-use schliff_slurm::channel::{Channel, LocalChannel, SshChannel, SshOptions};
+use schliff_slurm::channel::{Channel, Limits, LocalChannel, SshChannel, SshOptions};
 use schliff_slurm::client::command::CommandSlurm;
+use schliff_slurm::client::rest::{RestOptions, RestSlurm};
+use schliff_slurm::{Slurm, SlurmError};
 use schliff_spec::cluster::{self, Transport};
 
 /// The two ways to a site: to Slurm, and to a shell that sees the shared storage.
@@ -18,8 +19,11 @@ pub struct Reach {
 
 impl Reach {
     /// As a profile says.
-    pub fn of(site: &cluster::Slurm) -> Self {
-        match &site.transport {
+    ///
+    /// # Errors
+    /// Calls to slurmrestd cannot be prepared on this machine.
+    pub fn of(site: &cluster::Slurm) -> Result<Self, SlurmError> {
+        Ok(match &site.transport {
             Transport::Command => Self::by_commands(Arc::new(LocalChannel::default())),
             Transport::Ssh { host, config } => {
                 let mut options = SshOptions::new(host);
@@ -27,8 +31,20 @@ impl Reach {
                 options.logins_per_minute = site.logins_per_minute;
                 Self::by_commands(Arc::new(SshChannel::new(options)))
             }
-            Transport::Rest { .. } => Self::by_commands(Arc::new(LocalChannel::default())),
-        }
+            Transport::Rest {
+                url,
+                user,
+                token_file,
+            } => {
+                let rest = RestSlurm::new(RestOptions {
+                    url: url.clone(),
+                    user: user.clone(),
+                    token_file: token_file.clone(),
+                    limits: Limits::default(),
+                })?;
+                Self::apart(Arc::new(rest), Arc::new(LocalChannel::default()))
+            }
+        })
     }
 
     /// By Slurm's commands in the shell that the channel leads to.

@@ -19,3 +19,8 @@ async fn by_commands() {
 async fn by_ssh() {
     conforms(Way::Ssh).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_slurmrestd() {
+    conforms(Way::Rest).await;
+}

@@ -37,6 +37,9 @@ const PATIENCE: u32 = 5_000;
 pub(crate) struct DevCluster {
     ssh_config: PathBuf,
     ssh_host: String,
+    rest_url: String,
+    rest_user: String,
+    token_file: PathBuf,
 }
 
 /// The cluster that tests may use, if there is one.
@@ -50,6 +53,9 @@ pub(crate) fn cluster() -> Option<DevCluster> {
     Some(DevCluster {
         ssh_config: must("SCHLIFF_SLURM_SSH_CONFIG").into(),
         ssh_host: must("SCHLIFF_SLURM_SSH_HOST"),
+        rest_url: must("SCHLIFF_SLURM_REST_URL"),
+        rest_user: must("SCHLIFF_SLURM_REST_USER"),
+        token_file: must("SCHLIFF_SLURM_JWT_FILE").into(),
     })
 }
 
@@ -58,6 +64,7 @@ pub(crate) fn cluster() -> Option<DevCluster> {
 pub(crate) enum Way {
     Command,
     Ssh,
+    Rest,
 }
 
 /// Jobs that are left in it are cancelled when it is dropped.
@@ -79,6 +86,11 @@ impl SlurmWorld {
                 host: cluster.ssh_host.clone(),
                 config: Some(cluster.ssh_config.clone()),
             },
+            Way::Rest => Transport::Rest {
+                url: cluster.rest_url.clone(),
+                user: cluster.rest_user.clone(),
+                token_file: cluster.token_file.clone(),
+            },
         };
         let options = SlurmOptions {
             cluster: "dev".parse().expect("a name"),
@@ -96,7 +108,7 @@ impl SlurmWorld {
     /// A back-end as a coordinator opens it.
     pub(crate) fn backend(&self) -> SlurmBackend {
         let options = self.options.clone();
-        let reach = Reach::of(&options.site);
+        let reach = Reach::of(&options.site).expect("a way");
         SlurmBackend::new(options, reach)
     }
 

@@ -71,7 +71,7 @@ fn on_slurm(
         max_time_ms: max_time_ms(profile),
         instance: instance(state).map_err(|error| cannot(profile, &error))?,
     };
-    let reach = Reach::of(slurm);
+    let reach = Reach::of(slurm).map_err(|error| cannot(profile, &error))?;
     let backend = SlurmBackend::new(options, reach);
     Ok(Site {
         observe_every: Duration::from_secs(slurm.observe_every_s.max(1)),
