@@ -66,6 +66,9 @@ pub struct Trial {
     pub words: String,
 }
 
+/// A job that starts within the second in which it was put back fails ("Job credential revoked").
+const SOON_S: i64 = 2;
+
 /// How jobs are ended or told something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancel {

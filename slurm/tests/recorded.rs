@@ -13,7 +13,10 @@ use schliff_slurm::state::BaseState;
 use schliff_slurm::{association, json, sacct, sbatch, scontrol, sinfo, squeue};
 
 /// Releases that were recorded.
-const RELEASES: &[&str] = &["22.05"];
+const RELEASES: &[&str] = &["22.05", "24.11"];
+
+/// Those with an accounting database.
+const ACCOUNTED: &[&str] = &["22.05"];
 
 fn data(release: &str, name: &str) -> String {
     let path = format!("{}/tests/data/{release}/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -75,8 +78,6 @@ fn goldens_of_each_release() {
         let text = |name| data(release, name);
         let of_squeue = squeue::jobs(&text("squeue.txt")).expect("squeue");
         insta::assert_snapshot!(format!("{release}-squeue"), jobs(&of_squeue));
-        let of_sacct = sacct::runs(&text("sacct.txt")).expect("sacct");
-        insta::assert_snapshot!(format!("{release}-sacct"), jobs(&of_sacct));
         let of_scontrol = scontrol::jobs(&text("scontrol-jobs.txt")).expect("scontrol");
         insta::assert_snapshot!(format!("{release}-scontrol-jobs"), jobs(&of_scontrol));
         let of_json = json::jobs(&text("jobs.json")).expect("JSON");
@@ -90,8 +91,19 @@ fn goldens_of_each_release() {
             format!("{release}-scontrol-partitions"),
             format!("{rules:#?}")
         );
+    }
+}
+
+#[test]
+fn goldens_of_accounting() {
+    for release in ACCOUNTED {
+        let text = |name| data(release, name);
+        let of_sacct = sacct::runs(&text("sacct.txt")).expect("sacct");
+        insta::assert_snapshot!(format!("{release}-sacct"), jobs(&of_sacct));
         let users = association::associations(&text("associations.txt")).expect("sacctmgr");
         insta::assert_snapshot!(format!("{release}-associations"), format!("{users:#?}"));
+        let of_sshare = association::shares(&text("shares.txt")).expect("sshare");
+        assert!(of_sshare.iter().all(|share| !share.account.is_empty()) && of_sshare.len() > 1);
     }
 }
 
@@ -179,6 +191,24 @@ fn sources_of_nodes_and_partitions_agree() {
 }
 
 #[test]
+fn nodes_that_sinfo_groups_are_those_of_scontrol() {
+    let groups = json::nodes(&data("24.11", "sinfo.json")).expect("JSON");
+    for node in json::nodes(&data("24.11", "nodes.json")).expect("JSON") {
+        let grouped = groups
+            .iter()
+            .find(|own| own.name == node.name)
+            .expect("in a group");
+        // The sample has the groups of two partitions out of three.
+        let alike = Node {
+            partitions: grouped.partitions.clone(),
+            ..node
+        };
+        assert_eq!(grouped, &alike);
+    }
+    assert_eq!(groups.len(), 4);
+}
+
+#[test]
 fn answers_that_are_no_lists() {
     for release in RELEASES {
         let trial = sbatch::trial(&data(release, "test-only.txt"));
@@ -195,7 +225,7 @@ fn answers_that_are_no_lists() {
             refused.words
         );
         let config = scontrol::config(&data(release, "scontrol-config.txt"));
-        assert!(config.has_accounting());
+        assert_eq!(config.has_accounting(), ACCOUNTED.contains(release));
         assert_eq!(config.number("MinJobAge"), Some(60));
         let told = json::release(&data(release, "jobs.json"))
             .expect("JSON")
@@ -203,12 +233,17 @@ fn answers_that_are_no_lists() {
         assert!(told.starts_with(release), "{told}");
         let remarks = json::remarks(&data(release, "jobs.json")).expect("JSON");
         assert_eq!(remarks, json::Remarks::default());
-        assert!(
-            !association::shares(&data(release, "shares.txt"))
-                .expect("sshare")
-                .is_empty()
-        );
     }
+}
+
+#[test]
+fn a_site_without_accounting_warns_beside_its_answers() {
+    let remarks = json::remarks(&data("24.11", "partitions.json")).expect("JSON");
+    assert!(remarks.errors.is_empty());
+    assert!(
+        remarks.warnings[0].contains("accounting storage is disabled"),
+        "{remarks:?}"
+    );
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Folder {
         if state.knows(key) {
             return (Vec::new(), Ok(id));
         }
-        match state.submitted(launch, self.options.terms) {
+        match state.submitted(launch, &self.options.terms) {
             Err(no_room) => (Vec::new(), Err(no_room)),
             Ok(nodes) => {
                 let starts = self.options.starts_at_once && !nodes.is_empty();
@@ -180,7 +180,7 @@ impl Backend for Folder {
     }
 
     fn terms(&self) -> Terms {
-        self.options.terms
+        self.options.terms.clone()
     }
 
     fn kind(&self) -> &'static str {

@@ -101,11 +101,11 @@ impl Backend for SlurmBackend {
             Transport::Ssh { .. } => 30_000,
         };
         Terms {
-            queue: Queue::Theirs,
             max_time_ms: options.max_time_ms,
             max_waiting: options.site.max_queued,
             settle_ms,
             chains: options.site.chain != Chain::None,
+            ..Terms::of(Queue::Theirs)
         }
     }
 
@@ -129,13 +129,15 @@ impl Backend for SlurmBackend {
     async fn stop(&self, key: SubmitKey, how: StopHow) -> Result<(), BackendError> {
         let desk = Arc::clone(&self.desk);
         let doing = format!("stop {key} on {}", self.cluster());
-        self.call(&doing, async move { desk.stop(key, how).await }).await
+        self.call(&doing, async move { desk.stop(key, how).await })
+            .await
     }
 
     async fn forget(&self, key: SubmitKey) -> Result<(), BackendError> {
         let desk = Arc::clone(&self.desk);
         let doing = format!("forget {key} on {}", self.cluster());
-        self.call(&doing, async move { desk.forget(key).await }).await
+        self.call(&doing, async move { desk.forget(key).await })
+            .await
     }
 
     async fn estimate(&self, launch: &Launch) -> Result<Option<Timestamp>, BackendError> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use schliff_backend::chain;
 use schliff_page::Change;
 use schliff_scheduler::action::{Action, Observed, SubmitTry};
-use schliff_scheduler::allocation::{Listing, StopHow, SubmitAnswer};
+use schliff_scheduler::allocation::{Estimate, Listing, StopHow, SubmitAnswer};
 use schliff_scheduler::fact::{Fact, What};
 use schliff_scheduler::input::{Command, Input};
 use schliff_scheduler::rejection::Rejection;
@@ -59,6 +59,12 @@ pub(crate) enum Message {
     },
     /// A cluster told of everything of ours.
     Observed(Listing),
+    /// A cluster was asked when it would start a job.
+    Estimated {
+        job: JobId,
+        cluster: ClusterName,
+        estimate: Estimate,
+    },
     /// An action was tried.
     Tried { key: SubmitKey, tried: Tried },
 }
@@ -200,6 +206,21 @@ impl Owner {
                 }
                 self.observe(state, listing);
             }
+            Message::Estimated {
+                job,
+                cluster,
+                estimate,
+            } => {
+                self.observed.asked.remove(&(job, cluster.clone()));
+                let input = Input::Estimated {
+                    job,
+                    cluster,
+                    estimate,
+                };
+                if let Ok(facts) = decide(state, now, input) {
+                    put(state, facts, turn);
+                }
+            }
             Message::Tried { key, tried } => self.tried(state, key, tried, turn),
         }
     }
@@ -298,10 +319,16 @@ impl Owner {
     fn hand_out(&mut self, actions: Vec<Action>) {
         for action in actions {
             let (cluster, key) = place(&action);
-            let site = self.sites.get(cluster);
-            if site.is_some_and(|site| site.try_send(action).is_ok()) {
-                self.observed.in_flight.insert(key);
+            let cluster = cluster.clone();
+            let is_question = matches!(action, Action::Estimate(_));
+            let site = self.sites.get(&cluster);
+            if !site.is_some_and(|site| site.try_send(action).is_ok()) {
+                continue;
             }
+            match is_question {
+                true => self.observed.asked.insert((key.job, cluster)),
+                false => self.observed.in_flight.insert(key),
+            };
         }
     }
 
@@ -334,7 +361,7 @@ fn made(fact: &Fact) -> Option<JobId> {
 
 fn place(action: &Action) -> (&ClusterName, SubmitKey) {
     match action {
-        Action::Submit(order) => (&order.cluster, order.key),
+        Action::Submit(order) | Action::Estimate(order) => (&order.cluster, order.key),
         Action::Stop { cluster, key, .. } | Action::Forget { cluster, key, .. } => (cluster, *key),
     }
 }

@@ -264,7 +264,7 @@ fn contact(options: &Options, shared: &Shared) -> Contact {
 
 /// Tells the brain which clusters there are.
 async fn configure(leading: &Leading, sites: &[Site]) -> Result<(), Error> {
-    let terms = |site: &Site| (site.backend.cluster().clone(), site.backend.terms());
+    let terms = |site: &Site| (site.backend.cluster().clone(), site.terms());
     let clusters: Vec<(ClusterName, _)> = sites.iter().map(terms).collect();
     let told = leading.tell(Input::Command(Command::Clusters(clusters)));
     let told = told.await.map(drop);

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use schliff_backend::{Backend, BackendError, chain};
-use schliff_scheduler::action::Action;
-use schliff_scheduler::allocation::SubmitAnswer;
+use schliff_scheduler::action::{Action, Order};
+use schliff_scheduler::allocation::{Estimate, SubmitAnswer};
+use schliff_scheduler::cluster::{Price, Terms};
 use schliff_spec::cluster::Cost;
 use schliff_spec::id::SubmitKey;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
@@ -38,16 +39,32 @@ pub struct Site {
     pub backend: Arc<dyn Backend>,
     /// What it costs.
     pub cost: Cost,
+    /// Country where it stands, by its ISO 3166 code.
+    pub country: Option<String>,
     /// It is observed so often.
     pub observe_every: Duration,
 }
 
 impl Site {
+    /// What the brain has to know of it: what the back-end says, and what the profile does.
+    pub(crate) fn terms(&self) -> Terms {
+        let micro = |eur: Option<f64>| eur.map(|eur| (eur * 1e6).round() as u64);
+        Terms {
+            country: self.country.clone(),
+            price: Price {
+                micro_eur_per_gpu_hour: micro(self.cost.eur_per_gpu_hour),
+                micro_eur_per_core_hour: micro(self.cost.eur_per_core_hour),
+            },
+            ..self.backend.terms()
+        }
+    }
+
     /// A cluster that is near and free.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             backend,
             cost: Cost::default(),
+            country: None,
             observe_every: Duration::from_secs(1),
         }
     }
@@ -151,6 +168,11 @@ async fn act(backend: &dyn Backend, contact: &Contact, action: Action) -> Messag
                 tried: Tried::Submitted(answer),
             }
         }
+        Action::Estimate(order) => Message::Estimated {
+            job: order.key.job,
+            cluster: order.cluster.clone(),
+            estimate: estimate(backend, contact, &order).await,
+        },
         Action::Stop { key, how, .. } => {
             tell("stop", key, timeout(CALL, backend.stop(key, how)).await);
             Message::Tried {
@@ -168,11 +190,7 @@ async fn act(backend: &dyn Backend, contact: &Contact, action: Action) -> Messag
     }
 }
 
-async fn submit(
-    backend: &dyn Backend,
-    contact: &Contact,
-    order: &schliff_scheduler::action::Order,
-) -> SubmitAnswer {
+async fn submit(backend: &dyn Backend, contact: &Contact, order: &Order) -> SubmitAnswer {
     let launch = launch(order, contact);
     let answer = match timeout(CALL, backend.submit(&launch)).await {
         Ok(Ok(id)) => return SubmitAnswer::Accepted { id },
@@ -183,6 +201,21 @@ async fn submit(
     };
     tracing::warn!(key = %order.key, ?answer, "a submit did not go well");
     answer
+}
+
+async fn estimate(backend: &dyn Backend, contact: &Contact, order: &Order) -> Estimate {
+    let launch = launch(order, contact);
+    match timeout(CALL, backend.estimate(&launch)).await {
+        Ok(Ok(Some(at))) => Estimate::Starts { at },
+        Ok(Ok(None)) => Estimate::Unknown,
+        Ok(Err(BackendError::Rejected { why, .. })) => Estimate::Refused { why },
+        Ok(Err(error)) => {
+            let job = order.key.job;
+            tracing::warn!(%job, "cannot estimate a start: {}", chain(&error));
+            Estimate::Unknown
+        }
+        Err(_) => Estimate::Unknown,
+    }
 }
 
 /// What fails is tried again later: the next listing shows what is left.

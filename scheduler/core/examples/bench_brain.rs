@@ -155,6 +155,7 @@ fn submission(nodes: u32) -> Input {
             priority: 50,
             retries: 3,
             budget: Budget::default(),
+            residency: Vec::new(),
             wish: schliff_spec::cluster::BatchWish::default(),
             out: "out".into(),
             document: "x".repeat(1_000),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use schliff_spec::id::{ClusterName, NodeName, Step, SubmitKey};
+use schliff_spec::id::{ClusterName, JobId, NodeName, Step, SubmitKey};
 
 use crate::allocation::{Listing, StopHow};
 use crate::ask::Ask;
@@ -20,6 +20,8 @@ pub struct Observed {
     pub listings: BTreeMap<ClusterName, Arc<Listing>>,
     /// Submits and stops that have not been answered yet.
     pub in_flight: BTreeSet<SubmitKey>,
+    /// Clusters that were asked when they would start a job, and have not answered yet.
+    pub asked: BTreeSet<(JobId, ClusterName)>,
     /// What was tried of attempts that no listing has shown yet, and of stops.
     pub tries: BTreeMap<SubmitKey, Try>,
 }
@@ -51,6 +53,8 @@ pub struct SubmitTry {
 pub enum Action {
     /// Submit an attempt.
     Submit(Box<Order>),
+    /// Ask when an attempt would start if it were submitted there now.
+    Estimate(Box<Order>),
     /// End an allocation.
     Stop {
         /// Where.

@@ -142,6 +142,24 @@ pub enum SubmitAnswer {
     },
 }
 
+/// What a batch system says of when it would start something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "estimate", rename_all = "snake_case")]
+pub enum Estimate {
+    /// Then.
+    Starts {
+        /// When.
+        at: Timestamp,
+    },
+    /// It cannot tell, or could not be asked.
+    Unknown,
+    /// It would never take it as it is.
+    Refused {
+        /// Why.
+        why: String,
+    },
+}
+
 /// How an allocation is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

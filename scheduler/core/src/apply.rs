@@ -14,7 +14,7 @@ use schliff_spec::id::{ClusterName, Generation, JobId};
 use crate::ask::{After, Ask, Sweep};
 use crate::cluster::{Cluster, Node, Terms};
 use crate::fact::{Fact, What};
-use crate::job::{Job, Phase, Role, Stop};
+use crate::job::{Comparison, Job, Phase, Role, Stop};
 use crate::shape::Usage;
 use crate::state::{QueuePlace, State};
 use crate::time::Timestamp;
@@ -24,7 +24,7 @@ impl State {
     pub fn apply(&mut self, fact: &Fact) {
         let at = fact.at;
         match &fact.what {
-            What::ClusterAdded { cluster, terms } => self.add_cluster(cluster, *terms),
+            What::ClusterAdded { cluster, terms } => self.add_cluster(cluster, terms.clone()),
             What::ClusterRemoved { cluster } => {
                 self.clusters.remove(cluster);
             }
@@ -118,7 +118,11 @@ impl State {
         };
         let moves = !matches!(
             fact.what,
-            What::Heard { .. } | What::Waiting { .. } | What::Seen { .. } | What::Missed { .. }
+            What::Heard { .. }
+                | What::Waiting { .. }
+                | What::Estimated { .. }
+                | What::Seen { .. }
+                | What::Missed { .. }
         );
         if moves {
             self.unindex(&job);
@@ -140,6 +144,9 @@ impl State {
             }
             Phase::Queued => {
                 self.queue.insert(QueuePlace::of(job));
+                if job.comparison.since.is_some() {
+                    self.comparing.insert(job.id);
+                }
             }
             Phase::Allocating | Phase::Starting { .. } | Phase::Running { .. } => {
                 self.live.insert(job.id);
@@ -153,6 +160,7 @@ impl State {
 
     fn unindex(&mut self, job: &Job) {
         self.queue.remove(&QueuePlace::of(job));
+        self.comparing.remove(&job.id);
         self.live.remove(&job.id);
         self.recovering.remove(&job.id);
         self.sweeps.remove(&job.id);
@@ -184,6 +192,7 @@ fn new_job(
         generation: Generation(0),
         attempts: Vec::new(),
         committed: None,
+        comparison: Comparison::default(),
         measures: Default::default(),
         stop: None,
         failures: 0,
@@ -197,6 +206,18 @@ fn change(job: &mut Job, fact: &Fact) {
     match &fact.what {
         What::Measured { step, loss, .. } => {
             job.measures.insert(*step, *loss);
+        }
+        What::Comparing { .. } => {
+            job.comparison = Comparison {
+                since: Some(at),
+                answers: Default::default(),
+            };
+        }
+        What::Estimated {
+            cluster, estimate, ..
+        } => {
+            let answers = &mut job.comparison.answers;
+            answers.insert(cluster.clone(), estimate.clone());
         }
         What::StopAsked { why, is_now, .. } => {
             job.stop = Some(Stop {

@@ -4,6 +4,7 @@ use schliff_spec::cluster::BatchWish;
 use schliff_spec::id::{ClusterName, JobId, Step};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Cluster;
 use crate::shape::{Budget, Shape};
 
 /// A job as the brain sees it; checked when it was read.
@@ -23,6 +24,9 @@ pub struct Ask {
     pub retries: u32,
     /// The most that it may use.
     pub budget: Budget,
+    /// Countries in which it may lie; any where empty. Journals of before it had this lack it.
+    #[serde(default)]
+    pub residency: Vec<String>,
     /// What it says to the batch system. Journals of before it had this lack it.
     #[serde(default)]
     pub wish: BatchWish,
@@ -33,9 +37,28 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// Whether it may run on a cluster of this name.
-    pub fn may_run_on(&self, cluster: &ClusterName) -> bool {
-        self.cluster.as_ref().is_none_or(|own| own == cluster)
+    /// Whether it may run on a cluster.
+    pub fn may_run_on(&self, cluster: &Cluster) -> bool {
+        self.means(cluster) && self.may_lie_on(cluster)
+    }
+
+    /// Whether it names this cluster, or none.
+    pub fn means(&self, cluster: &Cluster) -> bool {
+        let own = self.cluster.as_ref();
+        own.is_none_or(|own| *own == cluster.name)
+    }
+
+    /// Whether its data may lie where a cluster stands. Where that is not told, only if the job itself
+    /// names the cluster: whoever wrote it knows.
+    pub fn may_lie_on(&self, cluster: &Cluster) -> bool {
+        match &cluster.terms.country {
+            _ if self.residency.is_empty() => true,
+            Some(country) => {
+                let is_it = |one: &String| one.eq_ignore_ascii_case(country);
+                self.residency.iter().any(is_it)
+            }
+            None => self.cluster.is_some(),
+        }
     }
 
     /// The shape that it is meant to run in.

@@ -26,7 +26,7 @@ pub struct Cluster {
 }
 
 /// What a cluster's profile says to the brain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// Who keeps the queue.
     pub queue: Queue,
@@ -40,6 +40,35 @@ pub struct Terms {
     /// or a successor waits for it.
     #[serde(default)]
     pub chains: bool,
+    /// Country where it stands, by its ISO 3166 code; unknown where absent.
+    #[serde(default)]
+    pub country: Option<String>,
+    /// What its use costs.
+    #[serde(default)]
+    pub price: Price,
+}
+
+/// What the use of a cluster costs; what is absent is not known, which is not nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// Of a GPU-hour, in millionths of a euro.
+    pub micro_eur_per_gpu_hour: Option<u64>,
+    /// Of a core-hour, in millionths of a euro.
+    pub micro_eur_per_core_hour: Option<u64>,
+}
+
+impl Price {
+    /// What an hour in this shape costs, where that is known.
+    pub fn micro_eur_per_hour(&self, shape: Shape) -> Option<u64> {
+        let times = |price: Option<u64>, count: u64| price.map(|it| it.saturating_mul(count));
+        let cores = times(self.micro_eur_per_core_hour, shape.cpus());
+        match shape.gpus() {
+            0 => cores,
+            gpus => {
+                Some(times(self.micro_eur_per_gpu_hour, gpus)?.saturating_add(cores.unwrap_or(0)))
+            }
+        }
+    }
 }
 
 impl Terms {
@@ -51,6 +80,8 @@ impl Terms {
             max_waiting: None,
             settle_ms: 0,
             chains: false,
+            country: None,
+            price: Price::default(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod command;
+mod compare;
 mod dispatch;
 mod end;
 mod halving;
@@ -21,7 +22,8 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use crate::time::Timestamp;
 
-pub(crate) use dispatch::{AtWork, Wait, avoided, waiting_for, waits_since};
+pub(crate) use compare::is_open;
+pub(crate) use dispatch::{AtWork, Wait, avoided, time_limit_ms, waiting_for, waits_since};
 pub(crate) use halving::rung_missing;
 pub(crate) use room::Room;
 
@@ -36,6 +38,11 @@ pub fn decide(state: &State, now: Timestamp, input: Input) -> Result<Vec<Fact>, 
         Input::Report(report) => report::decide(&mut draft, &report)?,
         Input::Observed(listing) => observation::decide(&mut draft, &listing),
         Input::Answered { key, answer } => answer::decide(&mut draft, key, answer),
+        Input::Estimated {
+            job,
+            cluster,
+            estimate,
+        } => compare::answered(&mut draft, job, cluster, estimate),
         Input::Tick => tick::decide(&mut draft),
     }
     Ok(draft.facts)

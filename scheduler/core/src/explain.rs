@@ -92,6 +92,12 @@ impl<'a> Explainer<'a> {
 fn live(job: &Job, attempt: &Attempt, now: Timestamp) -> Explanation {
     let mut explanation = Explanation::of(at_work(job, attempt, now));
     explanation.start_estimate = attempt.vitals.start_estimate;
+    if job.phase == Phase::Allocating && !attempt.offers.is_empty() && attempt.requeues == 0 {
+        explanation.because.push(Reason::Chosen {
+            offers: attempt.offers.clone(),
+            at: attempt.planned_at,
+        });
+    }
     if let Some(stop) = &job.stop {
         let before = std::mem::replace(
             &mut explanation.reason,

@@ -7,11 +7,11 @@
 use schliff_spec::id::{ClusterName, Generation, JobId, NodeName, Step};
 use serde::{Deserialize, Serialize};
 
-use crate::allocation::{AllocationId, NodeReport};
+use crate::allocation::{AllocationId, Estimate, NodeReport};
 use crate::ask::{After, Ask, Sweep};
 use crate::cluster::Terms;
 use crate::ending::{Ending, Outcome};
-use crate::job::{LastWords, StopWhy};
+use crate::job::{LastWords, Offer, StopWhy};
 use crate::shape::{Shape, Usage};
 use crate::time::Timestamp;
 
@@ -79,6 +79,15 @@ pub enum What {
         time_limit_ms: Option<u64>,
         /// The newest committed checkpoint.
         resume_from: Option<Step>,
+    },
+    /// Its cluster was chosen among several.
+    Chosen {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        generation: Generation,
+        /// What they offered, the chosen one first.
+        offers: Vec<Offer>,
     },
     /// The batch system has it.
     Accepted {
@@ -255,6 +264,20 @@ pub enum What {
         /// When it may start.
         start_estimate: Option<Timestamp>,
     },
+    /// Clusters are asked when they would start a job. Not kept.
+    Comparing {
+        /// The job.
+        job: JobId,
+    },
+    /// One of them answered. Not kept.
+    Estimated {
+        /// The job.
+        job: JobId,
+        /// Which.
+        cluster: ClusterName,
+        /// What it says.
+        estimate: Estimate,
+    },
     /// A listing shows it again. Not kept.
     Seen {
         /// The job.
@@ -280,6 +303,8 @@ impl Fact {
                 | What::ClusterSeen { .. }
                 | What::Heard { .. }
                 | What::Waiting { .. }
+                | What::Comparing { .. }
+                | What::Estimated { .. }
                 | What::Seen { .. }
                 | What::Missed { .. }
         )
@@ -292,6 +317,7 @@ impl Fact {
             What::ClusterRemoved { .. } => "cluster-removed",
             What::Submitted { .. } => "submitted",
             What::Planned { .. } => "planned",
+            What::Chosen { .. } => "chosen",
             What::Accepted { .. } => "accepted",
             What::Granted { .. } => "granted",
             What::RequeuedInPlace { .. } => "requeued-in-place",
@@ -312,6 +338,8 @@ impl Fact {
             What::ClusterSeen { .. } => "cluster-seen",
             What::Heard { .. } => "heard",
             What::Waiting { .. } => "waiting",
+            What::Comparing { .. } => "comparing",
+            What::Estimated { .. } => "estimated",
             What::Seen { .. } => "seen",
             What::Missed { .. } => "missed",
         }
@@ -322,6 +350,7 @@ impl Fact {
         match &self.what {
             What::Submitted { job, .. }
             | What::Planned { job, .. }
+            | What::Chosen { job, .. }
             | What::Accepted { job, .. }
             | What::Granted { job, .. }
             | What::RequeuedInPlace { job, .. }
@@ -339,6 +368,8 @@ impl Fact {
             | What::Finished { job, .. }
             | What::Heard { job, .. }
             | What::Waiting { job, .. }
+            | What::Comparing { job }
+            | What::Estimated { job, .. }
             | What::Seen { job, .. }
             | What::Missed { job, .. } => Some(*job),
             What::ClusterAdded { .. }

@@ -2,7 +2,7 @@
 
 use schliff_spec::id::{ClusterName, JobId, Step, SubmitKey};
 
-use crate::allocation::{Listing, SubmitAnswer};
+use crate::allocation::{Estimate, Listing, SubmitAnswer};
 use crate::ask::{After, Ask, Sweep, Trial};
 use crate::cluster::Terms;
 use crate::job::LastWords;
@@ -22,6 +22,15 @@ pub enum Input {
         key: SubmitKey,
         /// The answer.
         answer: SubmitAnswer,
+    },
+    /// A batch system was asked when it would start a job.
+    Estimated {
+        /// The job.
+        job: JobId,
+        /// Which.
+        cluster: ClusterName,
+        /// What it says.
+        estimate: Estimate,
     },
     /// Time has passed.
     Tick,

@@ -168,6 +168,10 @@ impl Found {
                 is_queued && !is_sweep,
             ),
             (state.sweeps.contains(&job.id), is_queued && is_sweep),
+            (
+                state.comparing.contains(&job.id),
+                is_queued && job.comparison.since.is_some(),
+            ),
             (state.live.contains(&job.id), job.live().is_some()),
             (
                 state.recovering.contains(&job.id),

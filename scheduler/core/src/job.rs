@@ -9,7 +9,7 @@ use std::sync::Arc;
 use schliff_spec::id::{ClusterName, Generation, JobId, NodeName, Step, SubmitKey};
 use serde::{Deserialize, Serialize};
 
-use crate::allocation::AllocationId;
+use crate::allocation::{AllocationId, Estimate};
 use crate::ask::{After, Ask, Sweep};
 use crate::ending::{Consequence, Ending, Outcome};
 use crate::shape::{Shape, Usage};
@@ -41,6 +41,9 @@ pub struct Job {
     pub attempts: Vec<Attempt>,
     /// The newest step that training can go on from.
     pub committed: Option<Step>,
+    /// What is asked of clusters while one of several is chosen. Not kept in the journal.
+    #[serde(skip)]
+    pub comparison: Comparison,
     /// Held-out losses by step.
     pub measures: BTreeMap<Step, f64>,
     /// It is to stop.
@@ -182,6 +185,9 @@ pub struct Attempt {
     /// Wall time of those runs.
     #[serde(default)]
     pub earlier_ms: u64,
+    /// What clusters offered, where it was chosen among several.
+    #[serde(default)]
+    pub offers: Vec<Offer>,
     /// Not kept in the journal.
     #[serde(skip)]
     pub vitals: Vitals,
@@ -213,6 +219,24 @@ impl Attempt {
             &self.nodes
         }
     }
+}
+
+/// What is asked of clusters while one of several is chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// Since when; `None` where nothing is asked.
+    pub since: Option<Timestamp>,
+    /// Answers.
+    pub answers: BTreeMap<ClusterName, Estimate>,
+}
+
+/// What a cluster offered to a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Which.
+    pub cluster: ClusterName,
+    /// When it would start it.
+    pub estimate: Estimate,
 }
 
 /// What an agent said at its end.

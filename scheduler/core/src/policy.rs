@@ -28,6 +28,15 @@ pub const GRACE_MS: u64 = 2 * MINUTE;
 pub const STOP_AGAIN_MS: u64 = 30 * SECOND;
 /// For an allocation to end by itself, after its agent's last words.
 pub const WORDS_MS: u64 = 20 * SECOND;
+/// An estimate of a start is worth something for so long, and is asked for no more often. Each asks a
+/// batch system to plan a job.
+pub const ESTIMATE_MS: u64 = 5 * MINUTE;
+/// Clusters have so long to answer when they would start a job; then it is chosen by what is known.
+pub const COMPARE_MS: u64 = 90 * SECOND;
+/// Jobs for which clusters are compared at a time.
+pub const COMPARE_AT_ONCE: usize = 16;
+/// Starts that lie no further apart are the same: then the price decides.
+pub const SAME_START_MS: u64 = 5 * MINUTE;
 /// A job that is next in the queue for so long is overtaken by no smaller one any more.
 pub const STARVE_MS: u64 = 10 * MINUTE;
 /// A job whose wanted shape is not to be had for so long takes a smaller one.

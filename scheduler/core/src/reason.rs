@@ -7,8 +7,9 @@ use std::fmt;
 
 use schliff_spec::id::{ClusterName, JobId, NodeName};
 
+use crate::allocation::Estimate;
 use crate::ending::{Ending, Outcome};
-use crate::job::StopWhy;
+use crate::job::{Offer, StopWhy};
 use crate::shape::Shape;
 use crate::time::{Timestamp, span};
 
@@ -65,6 +66,23 @@ pub enum Reason {
     ClusterGone {
         /// Which; `None` where there is no cluster at all.
         cluster: Option<ClusterName>,
+    },
+    /// No cluster stands where its data may lie.
+    Residency {
+        /// Countries in which it may.
+        wanted: Vec<String>,
+    },
+    /// Clusters are asked when they would start it.
+    Comparing {
+        /// Which.
+        clusters: Vec<ClusterName>,
+    },
+    /// Its cluster was chosen among several.
+    Chosen {
+        /// What they offered, the chosen one first.
+        offers: Vec<Offer>,
+        /// When that was.
+        at: Timestamp,
     },
     /// As many trials of its sweep are at work as may.
     SweepLimit {
@@ -161,6 +179,9 @@ impl Reason {
             Self::ClusterQueueFull { .. } => "cluster-queue-full",
             Self::ClusterUnseen { .. } => "cluster-unseen",
             Self::ClusterGone { .. } => "cluster-gone",
+            Self::Residency { .. } => "residency",
+            Self::Comparing { .. } => "comparing",
+            Self::Chosen { .. } => "chosen",
             Self::SweepLimit { .. } => "sweep-limit",
             Self::Rung { .. } => "rung",
             Self::Trials { .. } => "trials",
@@ -189,6 +210,9 @@ impl Reason {
             }
             Self::ClusterGone { .. } => {
                 "start the coordinator with that cluster's profile, or submit to another".into()
+            }
+            Self::Residency { .. } => {
+                "a cluster's profile says by site.country where it stands".into()
             }
             Self::ClusterUnseen { .. } => "see `schliff clusters` for what is wrong".into(),
             Self::BackOff { .. } | Self::Quiet { .. } => "see `schliff logs`".into(),
@@ -232,6 +256,14 @@ impl fmt::Display for Reason {
                 write!(f, "the cluster {name} is not configured any more")
             }
             Self::ClusterGone { cluster: None } => write!(f, "no cluster is configured"),
+            Self::Residency { wanted } => {
+                write!(f, "no cluster is known to stand in {}", wanted.join(" or "))
+            }
+            Self::Comparing { clusters } => {
+                let names: Vec<_> = clusters.iter().map(ClusterName::as_str).collect();
+                write!(f, "{} are asked when they would start it", names.join(", "))
+            }
+            Self::Chosen { offers, at } => chosen(offers, *at, f),
             Self::SweepLimit { sweep, most } => {
                 write!(f, "sweep {sweep} runs {most} trials at a time")
             }
@@ -300,6 +332,23 @@ impl Reason {
             "{cause}; failure {failures}, {retries} allowed; next attempt in {wait}"
         )
     }
+}
+
+fn chosen(offers: &[Offer], at: Timestamp, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let name = offers.first().map_or("", |offer| offer.cluster.as_str());
+    write!(f, "{name} was chosen: ")?;
+    let told = offers.iter().map(|offer| match &offer.estimate {
+        Estimate::Starts { at: start } => {
+            format!(
+                "{} would start it in {}",
+                offer.cluster,
+                span(start.since(at))
+            )
+        }
+        Estimate::Unknown => format!("{} cannot tell when", offer.cluster),
+        Estimate::Refused { why } => format!("{} would not take it: {why}", offer.cluster),
+    });
+    write!(f, "{}", told.collect::<Vec<_>>().join("; "))
 }
 
 fn requeued(

@@ -12,8 +12,8 @@ use schliff_spec::id::{NodeName, SubmitKey};
 
 use crate::action::{Action, Observed, Order, Try};
 use crate::allocation::{Allocation, AllocationStatus, Listing, StopHow};
-use crate::cluster::Cluster;
-use crate::decide::avoided;
+use crate::cluster::{Cluster, Queue};
+use crate::decide::{avoided, is_open, time_limit_ms};
 use crate::ending::Ending;
 use crate::job::{Attempt, Job};
 use crate::policy::{STOP_AGAIN_MS, WORDS_MS, resubmit_ms};
@@ -35,12 +35,50 @@ pub fn reconcile(state: &State, observed: &Observed, now: Timestamp) -> Vec<Acti
             Some(_) => actions.extend(stop(state, observed, job, now)),
         }
     }
+    let comparing = state.comparing.iter().filter_map(|id| state.jobs.get(id));
+    for job in comparing.filter(|job| is_open(job, now)) {
+        actions.extend(estimates(state, observed, job, now));
+    }
     for listing in observed.listings.values() {
         for allocation in &listing.allocations {
             actions.extend(leftover(state, observed, listing, allocation, now));
         }
     }
     actions
+}
+
+/// Clusters that are to be asked when they would start a job.
+fn estimates(
+    state: &State,
+    observed: &Observed,
+    job: &Job,
+    now: Timestamp,
+) -> impl Iterator<Item = Action> {
+    let to_ask = state.clusters.values().filter(move |cluster| {
+        cluster.terms.queue == Queue::Theirs
+            && cluster.observed_at.is_some()
+            && job.ask.may_run_on(cluster)
+            && !job.comparison.answers.contains_key(&cluster.name)
+            && !observed.asked.contains(&(job.id, cluster.name.clone()))
+    });
+    to_ask.map(move |cluster| {
+        let shape = job.ask.wanted();
+        let avoid = avoidable(cluster, shape, now);
+        Action::Estimate(Box::new(Order {
+            key: SubmitKey {
+                job: job.id,
+                generation: job.generation.next(),
+            },
+            cluster: cluster.name.clone(),
+            shape,
+            placement: Vec::new(),
+            avoid: avoid.into_iter().cloned().collect(),
+            time_limit_ms: time_limit_ms(job, Some(cluster), now),
+            work_ms: job.left_ms(now),
+            resume_from: job.committed,
+            ask: Arc::clone(&job.ask),
+        }))
+    })
 }
 
 fn submit(state: &State, observed: &Observed, job: &Job, now: Timestamp) -> Option<Action> {

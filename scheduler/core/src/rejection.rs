@@ -39,6 +39,14 @@ pub enum Rejection {
         /// What there is, in words.
         largest: String,
     },
+    /// Its data may lie on no cluster that it could run on.
+    #[error("its data may lie in {wanted} only; {clusters}")]
+    NoResidency {
+        /// Countries, in words.
+        wanted: String,
+        /// Where clusters stand, in words.
+        clusters: String,
+    },
     /// Too many jobs wait.
     #[error("{jobs} jobs have not ended yet; the most is {most}")]
     QueueFull {
@@ -101,6 +109,7 @@ impl Rejection {
             Self::IsSweep(_) => "is-a-sweep",
             Self::NoCluster { .. } => "no-such-cluster",
             Self::TooLarge { .. } => "too-large",
+            Self::NoResidency { .. } => "no-residency",
             Self::QueueFull { .. } => "queue-full",
             Self::EmptySweep => "empty-sweep",
             Self::Future { .. } => "impossible-attempt",

@@ -25,6 +25,9 @@ pub struct State {
     /// Jobs in the phase `Queued`, sweeps left out, the next first.
     #[serde(skip)]
     pub queue: BTreeSet<QueuePlace>,
+    /// Queued jobs for which clusters are compared.
+    #[serde(skip)]
+    pub comparing: BTreeSet<JobId>,
     /// Jobs with a live attempt.
     #[serde(skip)]
     pub live: BTreeSet<JobId>,

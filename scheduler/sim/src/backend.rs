@@ -58,7 +58,7 @@ impl SharedSite {
         let desk = self.desk();
         SimBackend {
             cluster: desk.site.name.clone(),
-            terms: desk.site.terms,
+            terms: desk.site.terms.clone(),
             site: self.clone(),
         }
     }
@@ -112,7 +112,7 @@ impl Backend for SimBackend {
     }
 
     fn terms(&self) -> Terms {
-        self.terms
+        self.terms.clone()
     }
 
     fn kind(&self) -> &'static str {

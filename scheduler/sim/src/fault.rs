@@ -81,6 +81,10 @@ faults! {
     SubmitLost = "submit-lost",
     /// A submit is refused for good.
     SubmitRefused = "submit-refused",
+    /// A site does not say when it would start a job.
+    EstimateLost = "estimate-lost",
+    /// A site says that it would not take a job.
+    EstimateRefused = "estimate-refused",
     /// A call is answered by a conflict (409).
     CallConflict = "call-409",
     /// A call is answered by "too many" (429).

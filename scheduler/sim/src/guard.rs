@@ -63,6 +63,7 @@ impl Guard {
     ) -> Verdict {
         match action {
             Action::Submit(order) => self.submit(order, observed, terms(order)),
+            Action::Estimate(order) => self.question(order),
             Action::Stop { key, .. } => match self.ledger.may_stop(*key) {
                 true => Ok(()),
                 false => breach("SCH-7", format!("{key} is stopped, and no fact says why")),
@@ -71,6 +72,17 @@ impl Guard {
                 true => Ok(()),
                 false => breach("SCH-7", format!("{key} is forgotten before it has ended")),
             },
+        }
+    }
+
+    /// What is asked binds nobody; it is asked about the next attempt of a job that waits.
+    fn question(&self, order: &Order) -> Verdict {
+        match self.ledger.may_plan(order.key) {
+            true => Ok(()),
+            false => breach(
+                "SCH-7",
+                format!("{} is asked about, and cannot be next", order.key),
+            ),
         }
     }
 

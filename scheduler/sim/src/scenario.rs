@@ -48,6 +48,13 @@ pub struct Odds {
     pub case: u64,
 }
 
+impl Odds {
+    /// In so many of a thousand cases.
+    pub(crate) fn of(permille: u64) -> Self {
+        Self { permille, case: 0 }
+    }
+}
+
 /// A batch system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SitePlan {
@@ -67,6 +74,8 @@ pub struct SitePlan {
     pub max_waiting: Option<u32>,
     /// How its allocations go on by themselves.
     pub chain: Chain,
+    /// Where it stands.
+    pub country: Option<&'static str>,
 }
 
 /// Periods.
@@ -115,6 +124,8 @@ pub struct JobPlan {
     pub site: Option<String>,
     /// Shapes, the wanted one first.
     pub shapes: Vec<Shape>,
+    /// Countries in which its data may lie; any where empty.
+    pub residency: Vec<String>,
     /// Wall time in all.
     pub time_ms: Option<u64>,
     /// The priority.

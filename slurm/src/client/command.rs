@@ -202,7 +202,8 @@ impl Slurm for CommandSlurm {
     async fn start_now(&self, job: JobId) -> Result<(), SlurmError> {
         let doing = format!("let job {job} start now");
         let which = format!("JobId={job}");
-        let words = ["scontrol", "update", &which, "StartTime=now"];
+        let when = format!("StartTime=now+{}", super::SOON_S);
+        let words = ["scontrol", "update", &which, &when];
         let output = self.run(&doing, self.scripts.plain(&words), 1, false);
         answer::read_done(&doing, &output.await?)
     }

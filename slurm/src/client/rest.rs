@@ -8,30 +8,27 @@
 
 use std::path::PathBuf;
 
-use async_trait::async_trait;
-use tokio::sync::Mutex;
-
 use super::fault::{self, Kind};
 use super::{Cancel, Slurm, SlurmError, Trial};
-use crate::batch::{Batch, render};
-use crate::calls::Calls;
+use crate::batch::Batch;
 use crate::channel::Limits;
 use crate::job::{Job, JobId};
-use crate::json;
+use crate::json::{self, Remarks};
 use crate::node::{Node, Partition};
-use crate::parse::ParseError;
 use crate::time::UnixSeconds;
+use async_trait::async_trait;
 
 mod api;
 mod fields;
 mod server;
+mod talk;
 mod token;
 mod v38;
 mod v40;
 mod v43;
 
-use api::{Api, NoWay, Request};
-use server::{Answer, Failed, Server};
+use api::Api;
+use talk::{Operation, Talk, unsaid};
 
 /// Where slurmrestd is, and who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +45,7 @@ pub struct RestOptions {
 
 /// Slurm by slurmrestd.
 pub struct RestSlurm {
-    server: Server,
-    /// Asked for once; forgotten when the server no longer has it, as after an upgrade.
-    api: Mutex<Option<Api>>,
-    calls: Calls,
+    talk: Talk,
 }
 
 /// A job that only shows whether it would be taken.
@@ -64,102 +58,15 @@ impl RestSlurm {
     /// [`SlurmError::Unavailable`] where this machine's certificates cannot be used.
     pub fn new(options: RestOptions) -> Result<Self, SlurmError> {
         let doing = format!("prepare calls to {}", options.url);
-        let server = Server::new(options);
-        let server = server.map_err(|error| Kind::Unavailable.error(&doing, error.to_string()))?;
-        Ok(Self {
-            server,
-            api: Mutex::new(None),
-            calls: Calls::default(),
-        })
-    }
-
-    /// The interface to speak.
-    async fn api(&self, doing: &str) -> Result<Api, SlurmError> {
-        let mut known = self.api.lock().await;
-        if let Some(api) = *known {
-            return Ok(api);
-        }
-        let unclear = |why: String| not_understood(doing, why);
-        let mut answer = self.document("/openapi/v3", doing).await?;
-        if answer.status == reqwest::StatusCode::NOT_FOUND {
-            answer = self.document("/openapi", doing).await?;
-        }
-        if answer.status != reqwest::StatusCode::OK {
-            let failed = answer.error();
-            let failed = failed.unwrap_or_else(|| Failed {
-                kind: Kind::Unavailable,
-                why: format!("HTTP {}", answer.status),
-            });
-            return Err(failed.of(doing, true));
-        }
-        let document = serde_json::from_str(&answer.text);
-        let document = document.map_err(|error| unclear(error.to_string()))?;
-        let api = Api::pick(&document).map_err(unclear)?;
-        *known = Some(api);
-        Ok(api)
-    }
-
-    async fn document(&self, path: &str, doing: &str) -> Result<Answer, SlurmError> {
-        let answer = self.server.call(&Request::get(path)).await;
-        answer.map_err(|failed| failed.of(doing, true))
-    }
-
-    /// Sends a request that makes so many calls to the controller; its answer is no error.
-    async fn call(
-        &self,
-        doing: &str,
-        request: &Request,
-        calls: u64,
-        is_question: bool,
-    ) -> Result<Answer, SlurmError> {
-        self.calls.add(calls);
-        let failed = match self.server.call(request).await {
-            Ok(answer) => match answer.error() {
-                None => return Ok(answer),
-                Some(failed) => {
-                    if answer.status == reqwest::StatusCode::NOT_FOUND {
-                        *self.api.lock().await = None;
-                    }
-                    failed
-                }
-            },
-            Err(failed) => failed,
-        };
-        self.calls.add_failed();
-        Err(failed.of(doing, is_question))
-    }
-
-    /// Asks, and reads the answer.
-    async fn ask<T>(
-        &self,
-        doing: &str,
-        request: impl Fn(Api) -> Request,
-        calls: u64,
-        read: impl Fn(&str) -> Result<T, ParseError>,
-    ) -> Result<T, SlurmError> {
-        let api = self.api(doing).await?;
-        let answer = self.call(doing, &request(api), calls, true).await?;
-        read(&answer.text).map_err(|error| not_understood(doing, error.to_string()))
-    }
-
-    /// Submits a job; the answer may have warnings.
-    async fn give(&self, doing: &str, batch: &Batch) -> Result<(JobId, Vec<String>), SlurmError> {
-        let script = render(batch).map_err(|error| refused(doing, error.to_string()))?;
-        let api = self.api(doing).await?;
-        let request = api.submit(batch, &script);
-        let request = request.map_err(|no_way| unsaid(doing, &no_way))?;
-        let answer = self.call(doing, &request, 1, false).await?;
-        let unclear = |error: ParseError| not_understood(doing, error.to_string());
-        let id = json::submitted(&answer.text).map_err(unclear)?;
-        let id = id.ok_or_else(|| not_understood(doing, "it names no job".to_owned()))?;
-        let remarks = json::remarks(&answer.text).map_err(unclear)?;
-        Ok((id, remarks.warnings))
+        let talk = Talk::new(options);
+        let talk = talk.map_err(|error| Kind::Unavailable.error(&doing, error.to_string()))?;
+        Ok(Self { talk })
     }
 
     /// The user's own jobs of such a name.
     fn mine(&self, jobs: Vec<Job>, name_prefix: &str) -> Vec<Job> {
-        let user = &self.server.options().user;
-        let is_meant = |job: &Job| job.user == *user && job.name.starts_with(name_prefix);
+        let user = self.talk.user();
+        let is_meant = |job: &Job| job.user == user && job.name.starts_with(name_prefix);
         jobs.into_iter().filter(is_meant).collect()
     }
 }
@@ -168,17 +75,13 @@ impl RestSlurm {
 impl Slurm for RestSlurm {
     async fn submit(&self, batch: &Batch) -> Result<JobId, SlurmError> {
         let doing = format!("submit the job {}", batch.name);
-        let (job, warnings) = self.give(&doing, batch).await?;
-        if warnings.is_empty() {
+        let (job, remarks) = self.talk.give(&doing, batch).await?;
+        if remarks.warnings.is_empty() {
             return Ok(job);
         }
         let cancelled = self.cancel(&[job], Cancel::End).await;
-        Err(super::doubtful(
-            &doing,
-            job,
-            &warnings.join("; "),
-            cancelled,
-        ))
+        let warnings = remarks.warnings.join("; ");
+        Err(super::doubtful(&doing, job, &warnings, cancelled))
     }
 
     /// There is no such call: a held job under another name is submitted and cancelled, which tells
@@ -188,10 +91,11 @@ impl Slurm for RestSlurm {
         let mut trial = batch.clone();
         trial.name = format!("{TRIAL}{}", batch.name);
         trial.ask.is_held = true;
-        let (job, warnings) = self.give(&doing, &trial).await?;
+        let (job, remarks) = self.talk.give(&doing, &trial).await?;
         self.cancel(&[job], Cancel::End).await?;
-        if !warnings.is_empty() {
-            return Err(refused(&doing, warnings.join("; ")));
+        let why = against(remarks);
+        if !why.is_empty() {
+            return Err(refused(&doing, why));
         }
         Ok(Trial {
             start_at: None,
@@ -200,7 +104,10 @@ impl Slurm for RestSlurm {
     }
 
     async fn queue(&self, name_prefix: &str) -> Result<Vec<Job>, SlurmError> {
-        let jobs = self.ask("list the queue", Api::jobs, 1, json::jobs).await?;
+        let jobs = self
+            .talk
+            .ask("list the queue", 1, Api::jobs, json::jobs)
+            .await?;
         Ok(self.mine(jobs, name_prefix))
     }
 
@@ -210,19 +117,25 @@ impl Slurm for RestSlurm {
         since: UnixSeconds,
     ) -> Result<Option<Vec<Job>>, SlurmError> {
         let doing = "list past jobs";
-        let Some(request) = self.api(doing).await?.past(since) else {
+        let Some(request) = self.talk.api(doing).await?.past(since) else {
             return Ok(None);
         };
-        let jobs = self.ask(doing, |_| request.clone(), 0, json::past).await?;
+        let jobs = self
+            .talk
+            .ask(doing, 0, |_| request.clone(), json::past)
+            .await?;
         Ok(Some(self.mine(jobs, name_prefix)))
     }
 
     async fn nodes(&self) -> Result<Vec<Node>, SlurmError> {
-        self.ask("list nodes", Api::nodes, 2, json::nodes).await
+        self.talk
+            .ask("list nodes", 2, Api::nodes, json::nodes)
+            .await
     }
 
     async fn partitions(&self) -> Result<Vec<Partition>, SlurmError> {
-        self.ask("list partitions", Api::partitions, 1, json::partitions)
+        self.talk
+            .ask("list partitions", 1, Api::partitions, json::partitions)
             .await
     }
 
@@ -233,9 +146,10 @@ impl Slurm for RestSlurm {
         };
         for job in jobs {
             let doing = format!("{verb} job {job}");
-            let request = self.api(&doing).await?.cancel(*job, how);
+            let api = self.talk.api(&doing).await?;
+            let request = api.cancel(*job, how);
             let request = request.map_err(|no_way| unsaid(&doing, &no_way))?;
-            match self.call(&doing, &request, 1, false).await {
+            match self.talk.call(change(&doing), api, &request).await {
                 Err(SlurmError::Refused { why, .. }) if fault::is_over_already(&why) => {}
                 other => drop(other?),
             }
@@ -245,20 +159,34 @@ impl Slurm for RestSlurm {
 
     async fn start_now(&self, job: JobId) -> Result<(), SlurmError> {
         let doing = format!("let job {job} start now");
-        let now = UnixSeconds(server::now_unix_s());
-        let request = self.api(&doing).await?.start(job, now);
-        self.call(&doing, &request, 1, false).await.map(drop)
+        let soon = UnixSeconds(server::now_unix_s() + super::SOON_S);
+        let api = self.talk.api(&doing).await?;
+        let request = api.start(job, soon);
+        let answer = self.talk.call(change(&doing), api, &request).await;
+        answer.map(drop)
     }
 
     async fn version(&self) -> Result<String, SlurmError> {
         let doing = "ask for Slurm's version";
-        let release = self.ask(doing, Api::ping, 1, json::release).await?;
+        let release = self.talk.ask(doing, 1, Api::ping, json::release).await?;
         release.ok_or_else(|| not_understood(doing, "it names no release".to_owned()))
     }
 
     fn calls(&self) -> (u64, u64) {
-        self.calls.counts()
+        self.talk.calls.counts()
     }
+}
+
+/// What Slurm says against a job that it took on trial. Held it is by our own wish, and nodes that are
+/// in use are nothing against it.
+fn against(remarks: Remarks) -> String {
+    let is_meant = |words: &String| {
+        let words = words.to_ascii_lowercase();
+        !words.contains("held state") && !words.contains("busy")
+    };
+    let errors = remarks.errors.into_iter().filter(is_meant);
+    let all: Vec<_> = errors.chain(remarks.warnings).collect();
+    all.join("; ")
 }
 
 fn not_understood(doing: &str, why: String) -> SlurmError {
@@ -270,6 +198,11 @@ fn refused(doing: &str, why: String) -> SlurmError {
     Kind::Refused.error(doing, why)
 }
 
-fn unsaid(doing: &str, no_way: &NoWay) -> SlurmError {
-    refused(doing, no_way.to_string())
+/// An operation of one call that changes something.
+fn change(doing: &str) -> Operation<'_> {
+    Operation {
+        doing,
+        calls: 1,
+        is_question: false,
+    }
 }

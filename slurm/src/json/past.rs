@@ -6,7 +6,7 @@ use super::job::ExitForm;
 use super::value::{Number, Text, Words, section};
 use crate::job::{Job, JobId};
 use crate::parse::{ParseError, told};
-use crate::state::JobState;
+use crate::state::{BaseState, JobState};
 
 /// The fields that are read.
 #[derive(Default, Deserialize)]
@@ -68,6 +68,8 @@ impl Form {
         let id = id.ok_or_else(|| broken("it has no number"))?;
         let words = self.state.current.0.iter().map(String::as_str);
         let state = JobState::of_words(words).map_err(|error| broken(&error.to_string()))?;
+        // 22.05 tells of code 0 for every job.
+        let (failed, exit) = (state.base == BaseState::Failed, self.exit_code.into_exit());
         let array = self.array.job_id.count().filter(|array| *array > 0);
         let nodes = self.nodes.into_text();
         let has_nodes = told(&nodes).is_some() && nodes != "None assigned";
@@ -88,7 +90,7 @@ impl Form {
             nodes: if has_nodes { nodes } else { String::new() },
             node_count: self.allocation_nodes.count().unwrap_or(0),
             dependency: String::new(),
-            exit: self.exit_code.into_exit(),
+            exit: exit.filter(|exit| !(failed && exit.code == 0 && exit.signal == 0)),
             restarts: None,
             name,
         })
@@ -100,7 +102,6 @@ mod tests {
     use super::super::past;
     use super::*;
     use crate::job::Exit;
-    use crate::state::BaseState;
     use crate::time::UnixSeconds;
 
     #[test]
@@ -133,6 +134,15 @@ mod tests {
         assert_eq!(job.exit, Some(Exit { code: 0, signal: 9 }));
         assert_eq!((job.nodes.as_str(), job.node_count), ("n[1-2]", 2));
         assert_eq!((job.time_limit_min, job.comment.as_str()), (Some(3), "x"));
+    }
+
+    #[test]
+    fn a_code_that_cannot_be_is_not_told() {
+        let found = past(
+            r#"{"jobs":[{"job_id":1,"name":"a","state":{"current":"FAILED"},
+            "exit_code":{"status":"SUCCESS","return_code":0}}]}"#,
+        );
+        assert_eq!(found.expect("a job")[0].exit, None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use schliff_slurm::client::Cancel;
 use schliff_slurm::client::command::CommandSlurm;
 use schliff_slurm::job::{Job, JobId};
 use schliff_slurm::state::BaseState;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -24,6 +25,15 @@ pub(crate) struct Cluster {
     pub(crate) prefix: String,
     /// To look and clean up with.
     pub(crate) commands: CommandSlurm,
+    _turn: Turn,
+}
+
+/// Most tests share the cluster; one that breaks it has it for itself.
+static TURN: RwLock<()> = RwLock::const_new(());
+
+enum Turn {
+    Shared(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
 }
 
 /// A variable that `slurm/dev/slurm env` sets.
@@ -34,20 +44,26 @@ pub(crate) fn variable(name: &str) -> String {
 
 impl Cluster {
     /// None, and a line that says so, where there is no cluster.
-    pub(crate) fn find(test: &str) -> Option<Self> {
-        if std::env::var_os("SCHLIFF_SLURM_STATE").is_none() {
-            eprintln!("SKIPPED {test}: SCHLIFF_SLURM_STATE is not set; see make slurm-up");
-            return None;
-        }
+    pub(crate) async fn find(test: &str) -> Option<Self> {
+        is_there(test).then_some(Self::new(Turn::Shared(TURN.read().await)))
+    }
+
+    /// The same for a test that breaks the cluster and mends it: nobody else uses it meanwhile.
+    pub(crate) async fn find_alone(test: &str) -> Option<Self> {
+        is_there(test).then_some(Self::new(Turn::Alone(TURN.write().await)))
+    }
+
+    fn new(turn: Turn) -> Self {
         let folder = tempfile::Builder::new().prefix("wire-").tempdir();
         let folder = folder.expect("a folder");
         let name = folder.path().file_name().expect("a name");
         let prefix = name.to_str().expect("UTF-8").to_owned();
-        Some(Self {
+        Self {
             folder,
             prefix,
             commands: CommandSlurm::new(here()),
-        })
+            _turn: turn,
+        }
     }
 
     /// A job of one node that has not been asked to run yet.
@@ -108,6 +124,22 @@ impl Cluster {
             .await
             .expect("cancelled");
     }
+}
+
+fn is_there(test: &str) -> bool {
+    let is_there = std::env::var_os("SCHLIFF_SLURM_STATE").is_some();
+    if !is_there {
+        eprintln!("SKIPPED {test}: SCHLIFF_SLURM_STATE is not set; see make slurm-up");
+    }
+    is_there
+}
+
+/// A verb of `slurm/dev/slurm`.
+pub(crate) async fn dev(verb: &str) {
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/dev/slurm");
+    let output = tokio::process::Command::new(program).arg(verb).output();
+    let output = output.await.expect("slurm/dev/slurm runs");
+    assert!(output.status.success(), "{verb}: {output:?}");
 }
 
 /// This machine.

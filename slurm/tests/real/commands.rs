@@ -17,7 +17,7 @@ fn login_node() -> Arc<SshChannel> {
 
 #[tokio::test]
 async fn commands_on_this_machine() {
-    let Some(cluster) = Cluster::find("commands_on_this_machine") else {
+    let Some(cluster) = Cluster::find("commands_on_this_machine").await else {
         return;
     };
     let slurm = CommandSlurm::new(here());
@@ -32,7 +32,7 @@ async fn commands_on_this_machine() {
 
 #[tokio::test]
 async fn commands_over_ssh_with_one_login() {
-    let Some(cluster) = Cluster::find("commands_over_ssh_with_one_login") else {
+    let Some(cluster) = Cluster::find("commands_over_ssh_with_one_login").await else {
         return;
     };
     let channel = login_node();
@@ -42,7 +42,7 @@ async fn commands_over_ssh_with_one_login() {
 
 #[tokio::test]
 async fn a_dropped_connection_is_lost_once_and_then_comes_back() {
-    let Some(cluster) = Cluster::find("a_dropped_connection_is_lost_once") else {
+    let Some(cluster) = Cluster::find("a_dropped_connection_is_lost_once").await else {
         return;
     };
     let channel = login_node();
@@ -60,7 +60,7 @@ async fn a_dropped_connection_is_lost_once_and_then_comes_back() {
 
 #[tokio::test]
 async fn a_login_node_that_is_not_there_is_unavailable() {
-    let Some(cluster) = Cluster::find("a_login_node_that_is_not_there") else {
+    let Some(cluster) = Cluster::find("a_login_node_that_is_not_there").await else {
         return;
     };
     let config = cluster.folder.path().join("ssh_config");

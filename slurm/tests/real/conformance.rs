@@ -125,16 +125,22 @@ async fn a_signal_reaches_the_batch_script(cluster: &Cluster, slurm: &dyn Slurm)
         |job: &schliff_slurm::job::Job| job.state.base == BaseState::Running && ready.exists();
     let running = cluster.until(slurm, id, runs).await;
     assert!(running.start_at.is_some() && !running.nodes.is_empty());
-    slurm
-        .cancel(&[id], Cancel::SignalBatch("USR1"))
-        .await
-        .expect("signalled");
+    let how = Cancel::SignalBatch("USR1");
+    let told = slurm.cancel(&[id], how).await;
+    if let Err(error) = &told {
+        // slurmrestd of 22.05 would signal every process; it must be refused, and nothing sent.
+        assert!(error.to_string().contains("v0.0.38"), "{error}");
+        let again = cluster.commands.cancel(&[id], how).await;
+        again.expect("signalled");
+    }
     let ended = cluster
         .until(slurm, id, |job| job.state.base.is_end())
         .await;
     assert_eq!(ended.state.base, BaseState::Completed);
-    let again = slurm.cancel(&[id], Cancel::SignalBatch("USR1")).await;
-    again.expect("over already");
+    if told.is_ok() {
+        let again = slurm.cancel(&[id], how).await;
+        again.expect("over already");
+    }
 }
 
 async fn a_job_that_waits_for_its_time_starts_now(cluster: &Cluster, slurm: &dyn Slurm) {
@@ -171,7 +177,8 @@ async fn the_past_is_known(cluster: &Cluster, slurm: &dyn Slurm) {
             .iter()
             .find(|job| job.id == id && job.state.base == BaseState::Failed)
         {
-            assert_eq!(job.exit.expect("an exit").code, 7);
+            // The REST interface of 22.05 does not tell.
+            assert!(job.exit.is_none_or(|exit| exit.code == 7), "{job:?}");
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -5,3 +5,5 @@
 mod cluster;
 mod commands;
 mod conformance;
+mod faults;
+mod rest;

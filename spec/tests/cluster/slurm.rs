@@ -1,6 +1,7 @@
 //! Profiles of Slurm sites.
 
 use insta::{assert_debug_snapshot, assert_snapshot};
+use proptest::prelude::*;
 use schliff_spec::cluster::{
     Backend, BatchWish, ClusterProfile, Reports, Slurm, Transport, load, load_text,
 };
@@ -237,4 +238,33 @@ fn a_job_s_own_words_win() {
     let bare = slurm(&with("[ask]\naccount_required = true")).ask;
     assert!(bare.lacks_account());
     assert!(!bare.with(&wish).lacks_account());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is accepted is one word to a shell and to Slurm's reader of options.
+    #[test]
+    fn accepted_words_are_words(word in "[-a-z'\"\\\\`$#;&| \\n\\t\\PC]{0,12}") {
+        let quoted = serde_json::to_string(&word).expect("JSON");
+        let text = with(&format!("[ask]\naccount: {quoted}")).replace("account: ", "account = ");
+        if let Ok(profile) = load_text(&text, "site.toml") {
+            let Backend::Slurm(slurm) = profile.backend else { panic!("a Slurm site") };
+            prop_assert_eq!(slurm.ask.account.as_deref(), Some(word.as_str()));
+            prop_assert!(!word.is_empty() && !word.starts_with('-'));
+            prop_assert!(!word.contains(|c: char| c.is_whitespace() || c.is_control()));
+            prop_assert!(!word.contains(['\'', '"', '\\', '`', '$', '#', ';']));
+        }
+    }
+
+    /// Whatever happens to a profile, reading it ends in one or in problems.
+    #[test]
+    fn mutated_profiles_never_panic(at in 0..ALL.len(), len in 0_usize..30, more in "\\PC{0,8}") {
+        let mut bytes = ALL.as_bytes().to_vec();
+        let end = (at + len).min(bytes.len());
+        bytes.splice(at..end, more.bytes());
+        if let Err(problems) = load_text(&String::from_utf8_lossy(&bytes), "site.toml") {
+            prop_assert!(!problems.to_string().contains("defect in schliff"), "{}", problems);
+        }
+    }
 }

@@ -128,7 +128,11 @@ impl State {
     }
 
     /// The nodes that a submit is granted at once; none where it has to wait.
-    pub(super) fn submitted(&self, launch: &Launch, terms: Terms) -> Result<Vec<NodeName>, NoRoom> {
+    pub(super) fn submitted(
+        &self,
+        launch: &Launch,
+        terms: &Terms,
+    ) -> Result<Vec<NodeName>, NoRoom> {
         let never = |why: &str| Err(NoRoom::Never(why.to_owned()));
         if self.forgotten.contains_key(&launch.key) {
             return never("its allocation has ended and was forgotten");

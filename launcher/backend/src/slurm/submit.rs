@@ -16,6 +16,7 @@ use schliff_slurm::client::command::{self, CommandSlurm, Submitted};
 use schliff_slurm::client::{self, Cancel};
 use schliff_slurm::job::JobId;
 use schliff_slurm::{Slurm, SlurmError};
+use schliff_spec::cluster::SlurmAsk;
 
 use super::batch::{self, Attempt};
 use super::desk::{Desk, now};
@@ -206,6 +207,7 @@ impl Desk {
     }
 
     fn plan(&self, doing: &str, launch: &Launch) -> Result<Plan, BackendError> {
+        has_payer(doing, &self.options.site.ask, launch)?;
         let nonce = nonce().map_err(|source| BackendError::Transient {
             doing: doing.to_owned(),
             source: source.into(),
@@ -236,6 +238,19 @@ impl Desk {
     }
 }
 
+/// Where a site takes no job without an account, its own refusal would not say what to write.
+fn has_payer(doing: &str, ask: &SlurmAsk, launch: &Launch) -> Result<(), BackendError> {
+    if !ask.with(&launch.wish).lacks_account() {
+        return Ok(());
+    }
+    let why = "nobody pays: the site takes no job without an account; \
+               write scheduling.account in the job, or ask.account in the profile";
+    Err(BackendError::Rejected {
+        doing: doing.to_owned(),
+        why: why.to_owned(),
+    })
+}
+
 /// The folder is there, and nothing in it tells whether its job was submitted.
 struct Unsettled;
 
@@ -263,4 +278,48 @@ fn nonce() -> std::io::Result<String> {
     let mut bytes = [0; 12];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use schliff_scheduler::shape::Shape;
+    use schliff_spec::cluster::BatchWish;
+
+    use super::*;
+
+    #[test]
+    fn a_site_with_accounts_wants_one_from_the_job_or_the_profile() {
+        let launch = |account: Option<&str>| Launch {
+            key: "schliff-1-1".parse().unwrap(),
+            name: "job".into(),
+            shape: Shape {
+                nodes: 1,
+                gpus_per_node: 0,
+                cpus_per_node: 1,
+                ranks: 1,
+            },
+            placement: Vec::new(),
+            avoid: Vec::new(),
+            time_limit_ms: None,
+            work_ms: None,
+            wish: BatchWish {
+                account: account.map(str::to_owned),
+                ..BatchWish::default()
+            },
+            args: Vec::new(),
+            env: Vec::new(),
+            files: Vec::new(),
+        };
+        let free = SlurmAsk::default();
+        let strict = SlurmAsk {
+            needs_account: true,
+            ..SlurmAsk::default()
+        };
+        assert!(has_payer("submit", &free, &launch(None)).is_ok());
+        assert!(has_payer("submit", &strict, &launch(Some("mine"))).is_ok());
+        let refused = has_payer("submit job 1", &strict, &launch(None)).unwrap_err();
+        let told = refused.to_string();
+        assert!(matches!(refused, BackendError::Rejected { .. }), "{told}");
+        assert!(told.contains("scheduling.account") && told.contains("ask.account"), "{told}");
+    }
 }

@@ -3,5 +3,6 @@
 //!
 //! The cluster is the one of `make slurm-up`; without it, these tests say so and are passed over.
 
+mod checked;
 mod conforms;
 mod world;

@@ -19,7 +19,7 @@ pub(crate) type Cores = BTreeMap<ClusterName, u32>;
 
 /// What a job asks for; its result goes to `out`.
 pub(crate) fn ask(job: &Job, out: String, cores: &Cores) -> Result<Ask, Refusal> {
-    let scheduling = &job.scheduling;
+    let (scheduling, governance) = (&job.scheduling, job.governance.as_ref());
     let cluster = match &scheduling.cluster {
         Some(name) => Some(name.parse::<ClusterName>().map_err(|error| {
             Refusal::invalid("job-file", format!("scheduling.cluster: {error}"))
@@ -41,6 +41,7 @@ pub(crate) fn ask(job: &Job, out: String, cores: &Cores) -> Result<Ask, Refusal>
         priority: scheduling.priority,
         retries: scheduling.retries,
         budget,
+        residency: governance.map_or(Vec::new(), |it| it.residency.clone()),
         wish: scheduling.wish.clone(),
         out,
         document: resolved_toml(job),

@@ -2,7 +2,7 @@
 
 use schliff_scheduler::fact::{Fact, What};
 use schliff_scheduler::reason::Reason;
-use schliff_scheduler::time::span;
+use schliff_scheduler::time::{Timestamp, span};
 use schliff_spec::id::Step;
 use schliff_wire::v1::HistoryEntry;
 
@@ -19,15 +19,20 @@ pub(crate) fn entry(sequence: u64, fact: &Fact) -> HistoryEntry {
         sequence,
         at_ms: wire_ms(fact.at),
         kind,
-        text: text(&fact.what),
+        text: text(&fact.what, fact.at),
         fact_json: body.to_string(),
     }
 }
 
-fn text(what: &What) -> String {
+fn text(what: &What, at: Timestamp) -> String {
     match what {
         What::Submitted { owner, .. } => submitted(what, owner),
         What::Planned { .. } => planned(what),
+        What::Chosen { offers, .. } => Reason::Chosen {
+            offers: offers.clone(),
+            at,
+        }
+        .to_string(),
         What::Accepted { allocation, .. } => format!("the batch system has it as {allocation}"),
         What::Granted { nodes, .. } => {
             let names: Vec<_> = nodes.iter().map(|node| node.as_str()).collect();

@@ -52,6 +52,7 @@ pub(crate) fn submitted(job: u64, document: &str) -> What {
             priority: 50,
             retries: 3,
             budget: Budget::default(),
+            residency: Vec::new(),
             wish: schliff_spec::cluster::BatchWish::default(),
             out: "/out".into(),
             document: document.into(),

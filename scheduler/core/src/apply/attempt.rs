@@ -6,7 +6,7 @@ use schliff_spec::id::{ClusterName, Generation, NodeName};
 
 use crate::ending::Ending;
 use crate::fact::{Fact, What};
-use crate::job::{Attempt, Job, LastWords, Phase, Vitals};
+use crate::job::{Attempt, Comparison, Job, LastWords, Phase, Vitals};
 use crate::shape::Shape;
 use crate::time::Timestamp;
 
@@ -51,6 +51,13 @@ pub(super) fn change(job: &mut Job, fact: &Fact) {
 fn alive(job: &mut Job, fact: &Fact) {
     let at = fact.at;
     match &fact.what {
+        What::Chosen {
+            generation, offers, ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.offers.clone_from(offers);
+            }
+        }
         What::Accepted {
             generation,
             allocation,
@@ -200,6 +207,7 @@ fn planned(job: &mut Job, fact: &Fact) {
     }
     job.generation = *generation;
     job.phase = Phase::Allocating;
+    job.comparison = Comparison::default();
     job.attempts.push(Attempt {
         generation: *generation,
         cluster: cluster.clone(),
@@ -216,6 +224,7 @@ fn planned(job: &mut Job, fact: &Fact) {
         last_words: None,
         requeues: 0,
         earlier_ms: 0,
+        offers: Vec::new(),
         vitals: Vitals::default(),
     });
 }

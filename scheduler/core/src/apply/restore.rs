@@ -3,7 +3,7 @@
 use schliff_spec::id::ClusterName;
 
 use super::attempt;
-use crate::job::{Job, Vitals};
+use crate::job::{Comparison, Job, Vitals};
 use crate::state::{Kept, State};
 
 impl From<Kept> for State {
@@ -28,6 +28,7 @@ impl State {
     pub fn kept(&self) -> Self {
         let without_vitals = |job: &Job| {
             let mut job = job.clone();
+            job.comparison = Comparison::default();
             for attempt in &mut job.attempts {
                 attempt.vitals = Vitals::default();
             }

@@ -38,7 +38,7 @@ fn configure(draft: &mut Draft<'_>, clusters: &[(ClusterName, Terms)]) {
         if known.is_none_or(|known| known.terms != *terms) {
             draft.push(What::ClusterAdded {
                 cluster: cluster.clone(),
-                terms: *terms,
+                terms: terms.clone(),
             });
         }
     }
@@ -122,6 +122,12 @@ fn may_ever_run(draft: &Draft<'_>, ask: &Ask) -> Result<(), Rejection> {
         }
         None => clusters.values().collect(),
     };
+    let allowed = eligible.iter().filter(|cluster| ask.may_lie_on(cluster));
+    let allowed: Vec<&Cluster> = allowed.copied().collect();
+    if allowed.is_empty() && !eligible.is_empty() {
+        return Err(no_residency(ask, &eligible));
+    }
+    let eligible = allowed;
     let smallest = ask.shapes.last().copied().unwrap_or_else(|| ask.wanted());
     let unknown = eligible.is_empty() || eligible.iter().any(|cluster| may_fit(cluster, smallest));
     if unknown {
@@ -132,6 +138,17 @@ fn may_ever_run(draft: &Draft<'_>, ask: &Ask) -> Result<(), Rejection> {
         shape: smallest,
         largest: largest.join("; "),
     })
+}
+
+fn no_residency(ask: &Ask, clusters: &[&Cluster]) -> Rejection {
+    let where_ = clusters.iter().map(|cluster| match &cluster.terms.country {
+        Some(country) => format!("{} stands in {country}", cluster.name),
+        None => format!("where {} stands is not told", cluster.name),
+    });
+    Rejection::NoResidency {
+        wanted: ask.residency.join(" or "),
+        clusters: where_.collect::<Vec<_>>().join("; "),
+    }
 }
 
 /// Whether a shape fits a cluster that is empty and whole.

@@ -8,11 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schliff_spec::id::{ClusterName, JobId, NodeName};
 
+use super::compare::{self, Compared};
 use super::{Draft, Room};
 use crate::cluster::{Cluster, Queue};
 use crate::fact::{Fact, What};
-use crate::job::{Job, Phase, Role};
-use crate::policy::{AVOID_MS, AVOID_ONE_IN, SHORTEST_LINK_MS, SHRINK_MS, STARVE_MS, STRIKES_OUT};
+use crate::job::{Job, Offer, Phase, Role};
+use crate::policy::{
+    AVOID_MS, AVOID_ONE_IN, COMPARE_AT_ONCE, SHORTEST_LINK_MS, SHRINK_MS, STARVE_MS, STRIKES_OUT,
+};
 use crate::shape::Shape;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -126,6 +129,8 @@ struct Site<'a> {
     room: Room<'a>,
     /// Allocations that may still be handed over to its queue.
     places_left: u32,
+    /// Allocations of ours that wait in it.
+    waiting: u32,
     /// Shapes that did not fit; room only shrinks while jobs are placed.
     full_for: BTreeSet<Shape>,
     /// Nothing more is placed: a job that has waited for long is next.
@@ -138,6 +143,9 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
         return;
     }
     let mut sites = sites(state, draft.now);
+    let comparing = state.comparing.iter().filter_map(|id| state.jobs.get(id));
+    let comparing = comparing.filter(|job| compare::is_open(job, draft.now));
+    let mut slots = COMPARE_AT_ONCE.saturating_sub(comparing.count());
     let mut at_work = AtWork::of(state);
     // This tick may have ended jobs that waited for others.
     let is_end = |fact: &&Fact| matches!(fact.what, What::Finished { .. });
@@ -150,10 +158,26 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
         if ended.contains(&job.id) || waiting_for(state, job, &at_work) != Wait::Nothing {
             continue;
         }
-        if let Some((cluster, shape, placement)) = choose(&mut sites, job, draft.now) {
-            at_work.begins(job);
-            let what = plan(draft, job, (cluster, shape, placement));
-            draft.push(what);
+        match choose(&mut sites, job, draft.now) {
+            Found::Nothing => {}
+            Found::ToCompare => {
+                if slots > 0 {
+                    slots -= 1;
+                    draft.push(What::Comparing { job: job.id });
+                }
+            }
+            Found::Place(choice, offers) => {
+                at_work.begins(job);
+                let what = plan(draft, job, choice);
+                draft.push(what);
+                if !offers.is_empty() {
+                    draft.push(What::Chosen {
+                        job: job.id,
+                        generation: job.generation.next(),
+                        offers,
+                    });
+                }
+            }
         }
     }
 }
@@ -174,41 +198,71 @@ fn sites(state: &State, now: Timestamp) -> BTreeMap<&ClusterName, Site<'_>> {
 
 type Choice = (ClusterName, Shape, Vec<NodeName>);
 
+/// What a look at the clusters comes to.
+enum Found {
+    /// It begins there, for what the clusters offered where several did.
+    Place(Choice, Vec<Offer>),
+    /// It could wait on several: they are to be asked first.
+    ToCompare,
+    /// Nothing, for now.
+    Nothing,
+}
+
 /// Where a job begins, and in what shape. Clusters without a queue of their own go first: there it
 /// runs at once.
-fn choose(
-    sites: &mut BTreeMap<&ClusterName, Site<'_>>,
-    job: &Job,
-    now: Timestamp,
-) -> Option<Choice> {
-    let is_eligible = |name: &ClusterName| job.ask.may_run_on(name);
+fn choose(sites: &mut BTreeMap<&ClusterName, Site<'_>>, job: &Job, now: Timestamp) -> Found {
+    let is_eligible = |site: &Site<'_>| job.ask.may_run_on(site.cluster);
     let has_waited = now.since(waits_since(job)) >= SHRINK_MS;
     let shapes = match has_waited {
         true => &job.ask.shapes[..],
         false => &job.ask.shapes[..1.min(job.ask.shapes.len())],
     };
     for &shape in shapes {
-        for (name, site) in sites.iter_mut().filter(|(name, _)| is_eligible(name)) {
+        for (name, site) in sites.iter_mut().filter(|(_, site)| is_eligible(site)) {
             if let Some(placement) = site.place(shape) {
-                return Some(((*name).clone(), shape, placement));
+                return Found::Place(((*name).clone(), shape, placement), Vec::new());
             }
         }
     }
-    let queued = sites
-        .iter_mut()
-        .find(|(name, site)| is_eligible(name) && site.places_left > 0);
-    if let Some((name, site)) = queued {
-        site.places_left -= 1;
-        return Some(((*name).clone(), job.ask.wanted(), Vec::new()));
+    let open = sites.values().filter(|site| is_eligible(site));
+    let open: Vec<_> = open
+        .filter(|site| site.places_left > 0)
+        .map(|site| (site.cluster, site.waiting))
+        .collect();
+    if !open.is_empty() {
+        return hand_over(sites, job, &open, now);
     }
     if now.since(waits_since(job)) >= STARVE_MS {
         let could = |site: &Site<'_>| shapes.iter().any(|&shape| site.could_ever(shape));
         let own = sites
             .iter_mut()
-            .filter(|(name, site)| is_eligible(name) && could(site));
+            .filter(|(_, site)| is_eligible(site) && could(site));
         own.for_each(|(_, site)| site.is_kept = true);
     }
-    None
+    Found::Nothing
+}
+
+/// Hands a job to a cluster that queues it: always in the shape that it wants, since it waits there for
+/// that.
+fn hand_over(
+    sites: &mut BTreeMap<&ClusterName, Site<'_>>,
+    job: &Job,
+    open: &[(&Cluster, u32)],
+    now: Timestamp,
+) -> Found {
+    let (name, offers) = match open {
+        [(only, _)] => (only.name.clone(), Vec::new()),
+        several => match compare::choose(job, several, now) {
+            Compared::Chosen(best, offers) => (best, offers),
+            Compared::Awaited => return Found::Nothing,
+            Compared::ToAsk => return Found::ToCompare,
+        },
+    };
+    if let Some(site) = sites.get_mut(&name) {
+        site.places_left -= 1;
+        site.waiting += 1;
+    }
+    Found::Place((name, job.ask.wanted(), Vec::new()), offers)
 }
 
 impl<'a> Site<'a> {
@@ -224,6 +278,7 @@ impl<'a> Site<'a> {
             cluster,
             room,
             places_left,
+            waiting,
             full_for: BTreeSet::new(),
             is_kept: false,
         }
@@ -248,19 +303,24 @@ impl<'a> Site<'a> {
 }
 
 fn plan(draft: &Draft<'_>, job: &Job, (cluster, shape, placement): Choice) -> What {
-    // No link is shorter than is worth its start, unless the cluster's cap is.
-    let left = job
-        .left_ms(draft.now)
-        .map(|left_ms| left_ms.max(SHORTEST_LINK_MS));
-    let terms = draft.state.clusters.get(&cluster).map(|known| known.terms);
-    let cap = terms.and_then(|terms| terms.max_time_ms);
+    let known = draft.state.clusters.get(&cluster);
+    let time_limit_ms = time_limit_ms(job, known, draft.now);
     What::Planned {
         job: job.id,
         generation: job.generation.next(),
         cluster,
         shape,
         placement,
-        time_limit_ms: left.into_iter().chain(cap).min(),
+        time_limit_ms,
         resume_from: job.committed,
     }
+}
+
+/// The wall time that a job's next attempt would get on a cluster.
+pub(crate) fn time_limit_ms(job: &Job, cluster: Option<&Cluster>, now: Timestamp) -> Option<u64> {
+    // No link is shorter than is worth its start, unless the cluster's cap is.
+    let left = job.left_ms(now);
+    let left = left.map(|left_ms| left_ms.max(SHORTEST_LINK_MS));
+    let cap = cluster.and_then(|cluster| cluster.terms.max_time_ms);
+    left.into_iter().chain(cap).min()
 }

@@ -88,16 +88,22 @@ impl<'a> Queue<'a> {
     /// It could begin, were there room.
     fn for_room(&self, job: &Job) -> Explanation {
         let sites = self.sites.values();
-        let eligible: Vec<_> = sites
-            .filter(|site| job.ask.may_run_on(&site.cluster.name))
-            .collect();
+        let meant: Vec<_> = sites.filter(|site| job.ask.means(site.cluster)).collect();
+        let eligible = meant.iter().filter(|it| job.ask.may_lie_on(it.cluster));
+        let eligible: Vec<_> = eligible.copied().collect();
+        if eligible.is_empty() && !meant.is_empty() {
+            return Explanation::of(Reason::Residency {
+                wanted: job.ask.residency.clone(),
+            });
+        }
         if eligible.is_empty() {
             return Explanation::of(Reason::ClusterGone {
                 cluster: job.ask.cluster.clone(),
             });
         }
         let ahead = self.ahead(job);
-        let mut reasons = eligible.iter().map(|site| self.at(job, site, &ahead));
+        let reasons = eligible.iter().map(|site| self.at(job, site, &ahead));
+        let mut reasons = compared(&eligible, reasons.collect()).into_iter();
         let first = reasons.next().unwrap_or(Reason::Next);
         let mut explanation = Explanation::of(first);
         explanation.because = reasons.collect();
@@ -137,9 +143,7 @@ impl<'a> Queue<'a> {
         if cluster.terms.queue == cluster::Queue::Theirs {
             let most = cluster.terms.max_waiting.unwrap_or(u32::MAX);
             // Those ahead take the places that are left.
-            let ahead = ahead
-                .iter()
-                .filter(|other| other.ask.may_run_on(&cluster.name));
+            let ahead = ahead.iter().filter(|other| other.ask.may_run_on(cluster));
             let ahead = u32::try_from(ahead.count()).unwrap_or(u32::MAX);
             return match site.waiting.saturating_add(ahead) >= most {
                 true => Reason::ClusterQueueFull {
@@ -180,6 +184,20 @@ impl<'a> Queue<'a> {
     }
 }
 
+/// Where several clusters would queue it, they are asked first when they would start it.
+fn compared(sites: &[&Site<'_>], mut reasons: Vec<Reason>) -> Vec<Reason> {
+    let is_open = |(site, reason): &(&&Site<'_>, &Reason)| {
+        **reason == Reason::Next && site.cluster.terms.queue == cluster::Queue::Theirs
+    };
+    let open = sites.iter().zip(&reasons).filter(is_open);
+    let clusters: Vec<_> = open.map(|(site, _)| site.cluster.name.clone()).collect();
+    if clusters.len() >= 2 {
+        reasons.retain(|reason| *reason != Reason::Next);
+        reasons.insert(0, Reason::Comparing { clusters });
+    }
+    reasons
+}
+
 impl Site<'_> {
     /// Nodes that would do and are down or avoided, where too few are left without them.
     fn out_of_use(&self, shape: Shape) -> Option<Vec<NodeName>> {
@@ -203,8 +221,7 @@ impl Site<'_> {
 /// do in one of the job's shapes.
 fn keeps(cluster: &Cluster, job: &Job) -> bool {
     let mut shapes = job.ask.shapes.iter();
-    job.ask.may_run_on(&cluster.name)
-        && shapes.any(|shape| cluster.could(*shape) >= shape.nodes as usize)
+    job.ask.may_run_on(cluster) && shapes.any(|shape| cluster.could(*shape) >= shape.nodes as usize)
 }
 
 fn waiting_at(state: &State, cluster: &Cluster) -> u32 {

@@ -274,6 +274,7 @@ pub(crate) fn ask(name: &str) -> Ask {
         priority: 50,
         retries: 2,
         budget: Budget::default(),
+        residency: Vec::new(),
         wish: schliff_spec::cluster::BatchWish::default(),
         out: format!("runs/{name}"),
         document: String::new(),

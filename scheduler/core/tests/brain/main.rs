@@ -1,6 +1,7 @@
 //! The brain, told things one after the other.
 
 mod attempts;
+mod choice;
 mod desk;
 mod queue;
 mod requeue;

@@ -18,6 +18,8 @@ pub(super) struct Ledger {
     jobs: BTreeMap<JobId, Account>,
     /// Clusters whose allocations go on by themselves.
     chaining: BTreeSet<ClusterName>,
+    /// Where clusters stand, if that is told.
+    countries: BTreeMap<ClusterName, Option<String>>,
 }
 
 /// One job.
@@ -25,6 +27,9 @@ pub(super) struct Ledger {
 struct Account {
     shapes: Vec<Shape>,
     retries: u32,
+    /// It names its cluster.
+    is_bound: bool,
+    residency: Vec<String>,
     attempts: Vec<Promise>,
     committed: Option<Step>,
     /// The newest attempt is to be stopped.
@@ -61,6 +66,8 @@ impl Ledger {
             let account = Account {
                 shapes: ask.shapes.clone(),
                 retries: ask.retries,
+                is_bound: ask.cluster.is_some(),
+                residency: ask.residency.clone(),
                 committed: earlier.and_then(|earlier| earlier.committed),
                 ..Account::default()
             };
@@ -70,6 +77,8 @@ impl Ledger {
             };
         }
         if let What::ClusterAdded { cluster, terms } = &fact.what {
+            let country = terms.country.clone();
+            self.countries.insert(cluster.clone(), country);
             match terms.chains {
                 true => self.chaining.insert(cluster.clone()),
                 false => self.chaining.remove(cluster),
@@ -81,6 +90,10 @@ impl Ledger {
         };
         if account.is_done && !is_of_the_past(&fact.what) {
             return breach("SCH-6", format!("job {job} has ended, and {:?}", fact.what));
+        }
+        if let What::Planned { cluster, .. } = &fact.what {
+            let country = self.countries.get(cluster).cloned().flatten();
+            account.may_lie(job, country.as_deref())?;
         }
         account.learn(job, &fact.what, &self.chaining)
     }
@@ -111,6 +124,15 @@ impl Ledger {
     pub(super) fn may_stop(&self, key: SubmitKey) -> bool {
         let account = self.jobs.get(&key.job);
         self.is_over(key) || account.is_some_and(|account| account.is_asked || account.has_spoken)
+    }
+
+    /// The next attempt of a job may be this one.
+    pub(super) fn may_plan(&self, key: SubmitKey) -> bool {
+        let account = self.jobs.get(&key.job).filter(|account| !account.is_done);
+        account.is_some_and(|account| {
+            let is_free = account.attempts.last().is_none_or(|last| last.is_over);
+            is_free && key.generation.0 == account.attempts.len() as u64 + 1
+        })
     }
 
     pub(super) fn may_have(&self, key: SubmitKey, shape: Shape) -> bool {
@@ -174,6 +196,19 @@ impl Account {
             _ => {}
         }
         Ok(())
+    }
+
+    /// SCH-12: data lies only where it may.
+    fn may_lie(&self, job: JobId, country: Option<&str>) -> Verdict {
+        let is_right = match country {
+            _ if self.residency.is_empty() => true,
+            Some(country) => self.residency.iter().any(|one| one == country),
+            None => self.is_bound,
+        };
+        match is_right {
+            true => Ok(()),
+            false => breach("SCH-12", format!("job {job} is planned in {country:?}")),
+        }
     }
 
     fn planned(&mut self, job: JobId, what: &What) -> Verdict {

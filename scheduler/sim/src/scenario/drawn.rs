@@ -35,6 +35,8 @@ const ODDS: &[(Fault, u64)] = &[
     (Fault::CrashAfterWrite, 12),
     (Fault::TornJournal, 12),
 ];
+/// The same for questions about starts.
+const ESTIMATE_ODDS: &[(Fault, u64)] = &[(Fault::EstimateLost, 200), (Fault::EstimateRefused, 150)];
 /// Faults that strike now and then.
 const STRIKES: &[Fault] = &[
     Fault::RankExit,
@@ -65,11 +67,14 @@ impl Scenario {
         let mut rng = Rng::new(seed ^ 0x5c41_1ff5);
         let faults_end_ms = rng.between(40, 120) * MINUTE;
         let mut sites = sites(&mut rng);
-        chains(&mut Rng::new(seed ^ 0x0c4a_1257), &mut sites);
+        let mut acts = acts(&mut rng, &sites, faults_end_ms);
+        let mut own = Rng::new(seed ^ 0x0c4a_1257);
+        chains(&mut own, &mut sites);
+        widen(&mut own, &mut sites, &mut acts);
         let mut scenario = Self {
             name: format!("seed {seed}"),
             seed,
-            acts: acts(&mut rng, &sites, faults_end_ms),
+            acts,
             sites,
             strikes: Vec::new(),
             odds: Default::default(),
@@ -83,11 +88,12 @@ impl Scenario {
         };
         for (fault, permille) in ODDS {
             if rng.chance(350) {
-                let odds = Odds {
-                    permille: *permille,
-                    case: 0,
-                };
-                scenario.odds.insert(*fault, odds);
+                scenario.odds.insert(*fault, Odds::of(*permille));
+            }
+        }
+        for (fault, permille) in ESTIMATE_ODDS {
+            if own.chance(350) {
+                scenario.odds.insert(*fault, Odds::of(*permille));
             }
         }
         for fault in STRIKES {
@@ -129,6 +135,7 @@ fn sites(rng: &mut Rng) -> Vec<SitePlan> {
         max_time_ms: None,
         max_waiting: None,
         chain: Chain::None,
+        country: None,
     };
     let caps = [0, 4, 8, 15];
     let cap = rng.one_of(&caps);
@@ -143,6 +150,7 @@ fn sites(rng: &mut Rng) -> Vec<SitePlan> {
             .chance(700)
             .then(|| u32::try_from(rng.between(1, 4)).unwrap_or(1)),
         chain: Chain::None,
+        country: None,
     };
     match rng.below(4) {
         0 => vec![ours],
@@ -160,6 +168,34 @@ fn chains(rng: &mut Rng, sites: &mut [SitePlan]) {
             1 => Chain::Requeue,
             _ => Chain::Successors,
         };
+    }
+}
+
+/// A further queue in some worlds, countries in some, and jobs that care for them.
+fn widen(rng: &mut Rng, sites: &mut Vec<SitePlan>, acts: &mut [(u64, Act)]) {
+    let theirs = sites.iter().find(|site| site.queue == Queue::Theirs);
+    if let Some(hall) = theirs.filter(|_| rng.chance(350)) {
+        let mut yard = SitePlan {
+            name: "yard".into(),
+            nodes: u32::try_from(rng.between(2, 6)).unwrap_or(2),
+            ..hall.clone()
+        };
+        chains(rng, std::slice::from_mut(&mut yard));
+        sites.push(yard);
+    }
+    if !rng.chance(350) {
+        return;
+    }
+    for site in sites {
+        let countries = [None, Some("DE"), Some("DE"), Some("FR")];
+        site.country = rng.pick(&countries).copied().flatten();
+    }
+    for (_, act) in acts {
+        if let Act::Submit(job) = act
+            && rng.chance(400)
+        {
+            job.residency = vec!["DE".into()];
+        }
     }
 }
 
@@ -227,6 +263,7 @@ fn job(rng: &mut Rng, sites: &[SitePlan], number: usize) -> JobPlan {
     let is_tight = rng.chance(100);
     JobPlan {
         site,
+        residency: Vec::new(),
         time_ms: rng
             .chance(600)
             .then(|| about_ms * rng.between(1, 4) + MINUTE),

@@ -32,6 +32,7 @@ pub const SCRIPTS: &[&str] = &[
     "requeue-chain",
     "successor-chain",
     "requeue-preempted",
+    "two-halls",
 ];
 
 impl Scenario {
@@ -124,6 +125,15 @@ impl Scenario {
         Some(match name {
             "requeue-chain" => capped(Chain::Requeue),
             "successor-chain" => capped(Chain::Successors),
+            "two-halls" => {
+                let mut script = on(Chain::None).with(job(1)).with(job(1));
+                let yard = SitePlan {
+                    name: "yard".into(),
+                    ..hall(2)
+                };
+                script.sites.push(yard);
+                script
+            }
             "requeue-preempted" => on(Chain::Requeue).strike(60, Fault::Preemption, 0).strike(
                 300,
                 Fault::NodeDeath,
@@ -195,6 +205,7 @@ fn desk(nodes: u32) -> SitePlan {
         max_time_ms: None,
         max_waiting: None,
         chain: Chain::None,
+        country: None,
     }
 }
 
@@ -220,6 +231,7 @@ fn job(nodes: u32) -> JobPlan {
     JobPlan {
         site: None,
         shapes: vec![shape(nodes)],
+        residency: Vec::new(),
         time_ms: None,
         priority: 50,
         retries: 3,

@@ -35,6 +35,7 @@ impl Site {
             max_waiting: plan.max_waiting,
             settle_ms: if is_ours { 0 } else { SETTLE_MS },
             chains: plan.chain != Chain::None,
+            country: plan.country.map(str::to_owned),
             ..Terms::of(plan.queue)
         };
         let lag_ms = if is_ours { 0 } else { LAG_MS };

@@ -5,7 +5,7 @@
 
 use schliff_backend::{Launch, LaunchFile};
 use schliff_scheduler::action::{Action, Observed, Order};
-use schliff_scheduler::allocation::{Listing, StopHow, SubmitAnswer};
+use schliff_scheduler::allocation::{Estimate, Listing, StopHow, SubmitAnswer};
 use schliff_scheduler::time::Timestamp;
 use schliff_spec::id::SubmitKey;
 
@@ -39,6 +39,8 @@ pub(super) struct Call {
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Submit(SubmitAnswer),
+    /// When it would start.
+    Estimate(Estimate),
     /// A stop, done or not: it is tried again where it had no effect.
     Stop,
     /// A forget, and whether it was done.
@@ -49,7 +51,7 @@ impl World {
     /// Sends an action on its way.
     pub(super) fn send(&mut self, observed: &mut Observed, action: Action) {
         let (cluster, key) = match &action {
-            Action::Submit(order) => (&order.cluster, order.key),
+            Action::Submit(order) | Action::Estimate(order) => (&order.cluster, order.key),
             Action::Stop { cluster, key, .. } | Action::Forget { cluster, key, .. } => {
                 (cluster, *key)
             }
@@ -57,7 +59,11 @@ impl World {
         let Some(site) = self.sites.iter().position(|site| site.name == *cluster) else {
             return;
         };
-        if !observed.in_flight.insert(key) {
+        let is_new = match &action {
+            Action::Estimate(_) => observed.asked.insert((key.job, cluster.clone())),
+            _ => observed.in_flight.insert(key),
+        };
+        if !is_new {
             return;
         }
         let call = Call {
@@ -68,6 +74,7 @@ impl World {
         };
         match action {
             Action::Submit(order) => self.send_submit(call, &order),
+            Action::Estimate(order) => self.send_question(call, &order),
             Action::Stop { how, .. } => {
                 let tried = observed.tries.entry(key).or_default();
                 match how {
@@ -109,6 +116,34 @@ impl World {
             call.is_deaf = true;
         }
         self.after(way_ms, Event::Submits { call, launch });
+    }
+
+    /// A question binds nobody: all that matters is how and when it is answered.
+    fn send_question(&mut self, call: Call, order: &Order) {
+        let line = format!("ask {} about {}", order.cluster, call.key);
+        self.trace.line(self.now_ms, "action", line);
+        let way_ms = self.way_ms(call.site) + self.rng.between(200, 2_000);
+        let is_lost = way_ms > GIVE_UP_MS || self.befalls(Fault::EstimateLost);
+        let estimate = match is_lost || self.fails(call.site) {
+            true => Estimate::Unknown,
+            false => self.estimate(call.site, order),
+        };
+        let what = Answer::Estimate(estimate);
+        let after_ms = if is_lost { GIVE_UP_MS } else { way_ms };
+        self.after(after_ms, Event::Answered { call, what });
+    }
+
+    fn estimate(&mut self, site: usize, order: &Order) -> Estimate {
+        if self.befalls(Fault::EstimateRefused) {
+            let why = "invalid account".into();
+            return Estimate::Refused { why };
+        }
+        let held = self.sites[site].held().values();
+        let ahead = held.filter(|held| !held.is_ended()).count() as u64;
+        let limit_ms = order.time_limit_ms.unwrap_or(600_000);
+        Estimate::Starts {
+            at: self.clock().plus(ahead * limit_ms / 4),
+        }
     }
 
     fn give_up(&mut self, call: Call, after_ms: u64) {
@@ -220,8 +255,17 @@ impl World {
             return Ok(());
         }
         let key = call.key;
-        if let Answer::Submit(answer) = what {
-            return self.receive(Mail::Answer { key, answer });
+        match what {
+            Answer::Submit(answer) => return self.receive(Mail::Answer { key, answer }),
+            Answer::Estimate(estimate) => {
+                let (job, cluster) = (key.job, self.sites[call.site].name.clone());
+                return self.receive(Mail::Estimate {
+                    job,
+                    cluster,
+                    estimate,
+                });
+            }
+            Answer::Stop | Answer::Forget(_) => {}
         }
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.observed.in_flight.remove(&key);

@@ -208,6 +208,7 @@ fn ask(plan: &JobPlan, work: &Work) -> Result<Ask, Breach> {
         priority: plan.priority,
         retries: plan.retries,
         budget: plan.budget,
+        residency: plan.residency.clone(),
         wish: schliff_spec::cluster::BatchWish::default(),
         out: work.out.clone(),
         document,

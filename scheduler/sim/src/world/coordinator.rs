@@ -90,7 +90,7 @@ impl World {
         let there: Vec<_> = there.collect();
         let named = there.iter().map(|at| {
             let site = &self.sites[*at];
-            (site.name.clone(), site.terms)
+            (site.name.clone(), site.terms.clone())
         });
         let clusters = Mail::Clusters(named.collect());
         for site in there {
@@ -246,7 +246,7 @@ impl World {
         for action in actions {
             let terms = |order: &Order| {
                 let cluster = coordinator.state.clusters.get(&order.cluster);
-                cluster.map(|cluster| cluster.terms)
+                cluster.map(|cluster| cluster.terms.clone())
             };
             self.guard.action(&action, &coordinator.observed, terms)?;
             self.send(&mut coordinator.observed, action);

@@ -123,6 +123,10 @@ impl World {
                 let large = large.filter(|node| node.gpus >= shape.gpus_per_node);
                 large.count() >= shape.nodes as usize
             }),
+            Some(Reason::Residency { wanted }) => !self.sites.iter().any(|site| {
+                let country = site.terms.country.as_ref();
+                country.is_some_and(|country| wanted.contains(country))
+            }),
             Some(Reason::AfterJobs { jobs }) => jobs.iter().all(|id| {
                 let other = state.jobs.get(id);
                 other.is_some_and(|other| self.waits_for_good(state, other))

@@ -1,6 +1,6 @@
 //! What reaches the coordinator, and what it answers.
 
-use schliff_scheduler::allocation::{Listing, SubmitAnswer};
+use schliff_scheduler::allocation::{Estimate, Listing, SubmitAnswer};
 use schliff_scheduler::cluster::Terms;
 use schliff_scheduler::input::{Command, Input, Report};
 use schliff_spec::id::{ClusterName, JobId, SubmitKey};
@@ -24,6 +24,12 @@ pub(super) enum Mail {
         key: SubmitKey,
         answer: SubmitAnswer,
     },
+    /// When a site would start a job.
+    Estimate {
+        job: JobId,
+        cluster: ClusterName,
+        estimate: Estimate,
+    },
     /// Time has passed.
     Tick,
 }
@@ -39,6 +45,15 @@ impl Mail {
             Self::Answer { key, answer } => Input::Answered {
                 key: *key,
                 answer: answer.clone(),
+            },
+            Self::Estimate {
+                job,
+                cluster,
+                estimate,
+            } => Input::Estimated {
+                job: *job,
+                cluster: cluster.clone(),
+                estimate: estimate.clone(),
             },
             Self::Tick => Input::Tick,
         }

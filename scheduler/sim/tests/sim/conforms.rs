@@ -26,6 +26,7 @@ impl Conforming {
             max_time_ms: None,
             max_waiting: None,
             chain: schliff_spec::cluster::Chain::None,
+            country: None,
         };
         let site = SharedSite::new(&plan).expect("a site");
         Self { site, queue }

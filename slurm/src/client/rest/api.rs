@@ -109,6 +109,15 @@ impl Api {
         })
     }
 
+    /// The job as this interface can be asked for it.
+    pub(super) fn adapted(self, batch: &Batch) -> Result<Batch, NoWay> {
+        match self.family {
+            Family::V38 => v38::adapted(batch).map_err(|what| self.no_way(what)),
+            Family::V40 | Family::V43 => Ok(batch.clone()),
+        }
+    }
+
+    /// Submits an adapted job.
     pub(super) fn submit(self, batch: &Batch, script: &str) -> Result<Request, NoWay> {
         let body = match self.family {
             Family::V38 => v38::submit(batch, script),
@@ -138,10 +147,10 @@ impl Api {
         })
     }
 
-    pub(super) fn start(self, job: JobId, at: UnixSeconds) -> Request {
+    pub(super) fn start(self, job: JobId, now: UnixSeconds) -> Request {
         let body = match self.family {
-            Family::V38 => v38::start(at),
-            Family::V40 | Family::V43 => v40::start(at),
+            Family::V38 => v38::start(),
+            Family::V40 | Family::V43 => v40::start(now),
         };
         Request {
             method: Method::Post,

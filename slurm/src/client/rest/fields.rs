@@ -65,14 +65,23 @@ pub(super) fn common(batch: &Batch) -> Result<Fields, String> {
     Ok(fields)
 }
 
-/// The environment that `sbatch --export=NONE` gives: the node makes the user's own one.
-pub(super) const ENVIRONMENT: [(&str, &str); 2] = [
-    (
-        "PATH",
-        "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
-    ),
-    ("SLURM_GET_USER_ENV", "1"),
-];
+/// The environment that `sbatch --export=NONE` gives: the node makes the user's own one, and `srun`
+/// in the script learns what was asked for.
+pub(super) fn environment(batch: &Batch) -> Vec<(&'static str, String)> {
+    let ask = &batch.ask;
+    let mut variables = vec![
+        ("PATH", SYSTEM_PATH.to_owned()),
+        ("SLURM_GET_USER_ENV", "1".to_owned()),
+        ("SLURM_NTASKS_PER_NODE", ask.tasks_per_node.to_string()),
+    ];
+    if let Some(cpus) = ask.cpus_per_task {
+        variables.push(("SLURM_CPUS_PER_TASK", cpus.to_string()));
+    }
+    variables
+}
+
+/// Until the node has made the user's environment.
+const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
 /// `gpu:2` or `gpu:h100:2`.
 pub(super) fn gpus(gpus: &Gpus) -> String {

@@ -14,6 +14,12 @@ use crate::client::SlurmError;
 use crate::client::fault::{self, Kind};
 use crate::json;
 
+/// What 22.05 says when it has lost the reason.
+const UNSPECIFIED: &str = "Unspecified error";
+
+/// What it says when the controller hung up, as it does on whoever it does not let in.
+const HUNG_UP: &str = "zero bytes were transmitted";
+
 /// Time for a connection; the rest is for the answer.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -142,10 +148,12 @@ impl Answer {
             return (!self.status.is_success()).then(|| self.failed(Kind::Refused));
         }
         let why = remarks.errors.join("; ");
-        Some(Failed {
-            kind: kind(&why),
-            why,
-        })
+        let kind = fault::kind(1, &why);
+        // Errors without a reason beside one that has it are nothing new.
+        let is_reason = |words: &&String| !words.starts_with(UNSPECIFIED);
+        let is_told = remarks.errors.iter().any(|words| is_reason(&words));
+        let kind = if is_told { kind } else { Kind::Unavailable };
+        Some(Failed { kind, why })
     }
 
     fn failed(&self, kind: Kind) -> Failed {
@@ -157,16 +165,32 @@ impl Answer {
     }
 }
 
-/// What the words of an answer's errors mean.
-fn kind(words: &str) -> Kind {
-    // 22.05 has lost the reason by then when the controller does not accept a token.
-    if words.to_ascii_lowercase().contains("unspecified error") {
-        return Kind::Unauthorized;
-    }
-    fault::kind(1, words)
-}
-
 impl Failed {
+    /// 22.05 uses the same words for a token that is not accepted and for a controller that is gone.
+    pub(super) fn is_vague(&self) -> bool {
+        self.why.starts_with(UNSPECIFIED) || self.why.to_ascii_lowercase().contains(HUNG_UP)
+    }
+
+    /// The same after a second call, about a job that there never is, whose words are clear.
+    pub(super) fn settled(self, second: Option<&Self>) -> Self {
+        let words = second.map(|second| second.why.to_ascii_lowercase());
+        match words {
+            Some(words) if words.contains(HUNG_UP) => Self {
+                kind: Kind::Unauthorized,
+                why: "the controller does not accept the token".to_owned(),
+            },
+            Some(words)
+                if self.kind == Kind::Unavailable && words.contains("unable to contact") =>
+            {
+                Self {
+                    kind: Kind::Unavailable,
+                    why: "slurmrestd cannot reach the controller".to_owned(),
+                }
+            }
+            _ => self,
+        }
+    }
+
     /// The error of an operation.
     pub(super) fn of(self, doing: &str, is_question: bool) -> SlurmError {
         let kind = if is_question {
@@ -199,7 +223,12 @@ mod tests {
                 Some(Kind::Refused),
             ),
             (500, error("Invalid job id specified"), Some(Kind::Refused)),
-            (500, error("Unspecified error"), Some(Kind::Unauthorized)),
+            (500, error("Unspecified error"), Some(Kind::Unavailable)),
+            (
+                500,
+                error("Zero Bytes were transmitted or received"),
+                Some(Kind::Lost),
+            ),
             (
                 500,
                 error("Unable to contact slurm controller (connect failure)"),
@@ -220,5 +249,43 @@ mod tests {
         ] {
             assert_eq!(kind_of(status, &text), expected, "{status} {text}");
         }
+    }
+
+    #[test]
+    fn vague_words_are_settled_by_a_second_call() {
+        let failed = |kind, why: &str| Failed {
+            kind,
+            why: why.to_owned(),
+        };
+        let hung_up = "Zero Bytes were transmitted or received";
+        for (first, second, expected) in [
+            (
+                failed(Kind::Unavailable, "Unspecified error"),
+                hung_up,
+                Kind::Unauthorized,
+            ),
+            (failed(Kind::Lost, hung_up), hung_up, Kind::Unauthorized),
+            (
+                failed(Kind::Lost, hung_up),
+                "Invalid job id specified",
+                Kind::Lost,
+            ),
+            (
+                failed(Kind::Lost, hung_up),
+                "Unable to contact slurm controller",
+                Kind::Lost,
+            ),
+            (
+                failed(Kind::Unavailable, "Unspecified error"),
+                "Unable to contact slurm",
+                Kind::Unavailable,
+            ),
+        ] {
+            assert!(first.is_vague(), "{first:?}");
+            let second = failed(Kind::Refused, second);
+            let settled = first.settled(Some(&second));
+            assert_eq!(settled.kind, expected, "{second:?}");
+        }
+        assert!(!failed(Kind::Refused, "Invalid qos").is_vague());
     }
 }

@@ -1,19 +1,43 @@
 //! v0.0.38, of 22.05 and 23.02: plain numbers, an environment that is an object.
+//!
+//! Some fields differ from their own documentation: `exclusive` and `no_kill` are the words of
+//! `sbatch`'s options, `exclude_nodes` is not documented and `excluded_nodes` refused, `begin_time` is
+//! a word, and `signal` takes no `B:`. Field names that are not known are errors here.
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{self, ENVIRONMENT};
+use super::fields;
 use crate::batch::Batch;
-use crate::time::UnixSeconds;
+
+/// How often the alarm looks whether its script is still there.
+const LOOK_EVERY_S: u32 = 5;
+
+/// The job as it can be asked for here, or what cannot be said: the warning before the end of its
+/// wall time would reach every process of every step, so the script sends it to itself.
+pub(super) fn adapted(batch: &Batch) -> Result<Batch, String> {
+    let mut adapted = batch.clone();
+    let Some((name, before_s)) = adapted.ask.signal.take() else {
+        return Ok(adapted);
+    };
+    let limit_min = batch.ask.time_min;
+    let limit_min = limit_min.ok_or_else(|| format!("--signal=B:{name} without --time"))?;
+    let after_s = (u64::from(limit_min) * 60).saturating_sub(u64::from(before_s));
+    adapted.body = format!(
+        "# slurmrestd v0.0.38 cannot ask for --signal=B:{name}@{before_s}: the script wakes itself.\n\
+         ( ( while sleep {LOOK_EVERY_S} && kill -0 \"$$\" && [ \"$SECONDS\" -lt {after_s} ]; do :; done\n\
+         \x20   kill -s {name} \"$$\" ) </dev/null >/dev/null 2>&1 & )\n\
+         \n{}",
+        batch.body
+    );
+    Ok(adapted)
+}
 
 /// The body of `POST job/submit`, or what it cannot say.
 pub(super) fn submit(batch: &Batch, script: &str) -> Result<Value, String> {
     let ask = &batch.ask;
-    if !ask.exclude.is_empty() {
-        return Err(format!("--exclude={}", ask.exclude.join(",")));
-    }
     let mut job = fields::common(batch)?;
-    let environment = ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.into()));
+    let environment = fields::environment(batch).into_iter();
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.into()));
     job.add("environment", Map::from_iter(environment));
     job.add("open_mode", "append");
     // At least, and at most.
@@ -21,42 +45,57 @@ pub(super) fn submit(batch: &Batch, script: &str) -> Result<Value, String> {
     job.maybe("gres", ask.gpus.as_ref().map(fields::gpus));
     job.maybe("memory_per_node", ask.memory_mib);
     if ask.is_exclusive {
-        job.add("exclusive", "true");
+        job.add("exclusive", "exclusive");
     }
     job.maybe("time_limit", ask.time_min);
-    let signal = ask.signal.as_ref();
-    job.maybe(
-        "signal",
-        signal.map(|(name, before_s)| format!("B:{name}@{before_s}")),
-    );
     if ask.no_kill {
-        job.add("no_kill", true);
+        job.add("no_kill", "set");
+    }
+    if !ask.exclude.is_empty() {
+        job.add("exclude_nodes", ask.exclude.join(","));
     }
     Ok(json!({ "script": script, "job": job.into_value() }))
 }
 
-/// The body of `POST job/ID` that moves its begin.
-pub(super) fn start(at: UnixSeconds) -> Value {
-    // An environment is obligatory, and means nothing here.
-    json!({ "begin_time": at.0, "environment": {} })
+/// The body of `POST job/ID` that lets it begin.
+pub(super) fn start() -> Value {
+    json!({ "begin_time": "now" })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
     use crate::client::rest::fields::tests::full;
 
     #[test]
     fn a_job_that_asks_for_everything() {
-        let body = submit(&full(), "#!/bin/bash\ntrue\n").expect("a way");
+        let batch = adapted(&full()).expect("a way");
+        let body = submit(&batch, &batch.body).expect("a way");
         insta::assert_snapshot!(serde_json::to_string_pretty(&body).expect("JSON"));
     }
 
     #[test]
-    fn nodes_cannot_be_avoided() {
+    fn the_script_wakes_itself() {
         let mut batch = full();
-        batch.ask.exclude = vec!["n1".to_owned()];
-        let why = submit(&batch, "").expect_err("no way");
-        assert!(why.contains("--exclude=n1"), "{why}");
+        batch.body = "trap 'echo told; exit 3' USR1\nwhile :; do sleep 0.01; done\n".to_owned();
+        // At once: the limit is shorter than the warning.
+        batch.ask.time_min = Some(1);
+        let script = adapted(&batch).expect("a way").body;
+        let script = script.replace("sleep 5", "sleep 0.1");
+        let output = Command::new("bash").args(["-c", &script]).output();
+        let output = output.expect("bash runs");
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        assert_eq!(output.stdout, b"told\n");
+    }
+
+    #[test]
+    fn a_warning_before_an_unknown_end_cannot_be_said() {
+        let mut batch = full();
+        batch.ask.time_min = None;
+        assert!(adapted(&batch).is_err());
+        batch.ask.signal = None;
+        assert_eq!(adapted(&batch), Ok(batch));
     }
 }

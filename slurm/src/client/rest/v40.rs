@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fields::{self, ENVIRONMENT, Fields, number};
+use super::fields::{self, Fields, number};
 use crate::batch::Batch;
 use crate::time::UnixSeconds;
 
@@ -15,8 +15,9 @@ pub(super) fn submit(batch: &Batch, script: &str) -> Result<Value, String> {
 pub(super) fn job(batch: &Batch) -> Result<Fields, String> {
     let ask = &batch.ask;
     let mut job = fields::common(batch)?;
-    let environment = ENVIRONMENT.map(|(name, value)| format!("{name}={value}"));
-    job.add("environment", environment.to_vec());
+    let environment = fields::environment(batch).into_iter();
+    let environment = environment.map(|(name, value)| format!("{name}={value}"));
+    job.add("environment", environment.collect::<Vec<_>>());
     job.add("open_mode", vec!["APPEND"]);
     job.add("minimum_nodes", ask.nodes);
     job.add("maximum_nodes", ask.nodes);

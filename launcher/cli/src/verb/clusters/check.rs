@@ -34,7 +34,10 @@ fn asked(profile: &ClusterProfile, slurm: &Slurm) -> Result<Checked, CliError> {
         .build()
         .map_err(|error| CliError::bug("cannot start the runtime").caused_by(error))?;
     runtime.block_on(async {
-        let reach = Reach::of(slurm);
+        let reach = Reach::of(slurm).map_err(|error| {
+            let text = format!("cannot reach the cluster {}", profile.name);
+            CliError::usage(text).caused_by(error)
+        })?;
         let place = reach.channel().place();
         let facts = look(slurm, profile.limits, &reach).await.map_err(|error| {
             let text = format!("cannot ask the cluster {}", profile.name);

@@ -30,6 +30,7 @@ pub(super) fn site(profile: &ClusterProfile, state: &Path) -> Result<Site, CliEr
     };
     Ok(Site {
         cost: profile.cost,
+        country: profile.site.country.clone(),
         ..site
     })
 }

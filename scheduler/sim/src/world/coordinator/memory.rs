@@ -5,7 +5,7 @@ use schliff_scheduler::action::{Observed, SubmitTry};
 use schliff_scheduler::allocation::SubmitAnswer;
 use schliff_scheduler::fact::Fact;
 use schliff_scheduler::input::Command;
-use schliff_scheduler::job::Vitals;
+use schliff_scheduler::job::{Comparison, Vitals};
 use schliff_scheduler::rejection::Rejection;
 use schliff_scheduler::time::Timestamp;
 use schliff_spec::id::SubmitKey;
@@ -21,6 +21,9 @@ pub(super) fn remember(observed: &mut Observed, mail: &Mail, now: Timestamp) {
         Mail::Listing(listing) => {
             let name = listing.cluster.clone();
             observed.listings.insert(name, (**listing).clone().into());
+        }
+        Mail::Estimate { job, cluster, .. } => {
+            observed.asked.remove(&(*job, cluster.clone()));
         }
         Mail::Answer { key, answer } => {
             observed.in_flight.remove(key);
@@ -114,6 +117,10 @@ pub(super) fn snapshot(state: &State) -> Verdict {
 /// A state without what is not kept.
 fn kept(state: &State) -> State {
     let mut state = state.clone();
+    state.comparing.clear();
+    for job in state.jobs.values_mut() {
+        job.comparison = Comparison::default();
+    }
     for attempt in state.jobs.values_mut().flat_map(|job| &mut job.attempts) {
         attempt.vitals = Vitals::default();
     }
