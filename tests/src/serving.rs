@@ -61,7 +61,9 @@ impl Serving {
         let mut process = Running::start(command);
         // One that is to die may do so before it serves.
         let line = process.hear(|line| line.contains("http://"));
-        assert!(line.is_some() || !self.env.is_empty(), "it does not serve");
+        if line.is_none() && self.env.is_empty() {
+            panic!("it does not serve: {}", process.end().said);
+        }
         let line = line.unwrap_or_default();
         let url = line
             .split_whitespace()

@@ -4,6 +4,8 @@
 //! has a coordinator and folders of its own; what it leaves in the queue is cancelled at its end.
 
 mod adopted;
+mod chain;
 mod faults;
+mod scene;
 mod site;
 mod whole;

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use schliff_tests::desk::{Desk, Ended, end_of, programs};
+use schliff_tests::repository_root;
 use schliff_tests::running::wait_until;
 use schliff_tests::serving::Serving;
 use serde_json::Value;
@@ -19,7 +21,32 @@ pub(crate) enum Way {
 
 /// The running cluster, as `slurm/dev/slurm env` tells of it.
 #[derive(Clone, Copy)]
-pub(crate) struct Dev;
+pub(crate) struct Dev {
+    is_alone: bool,
+}
+
+/// Who may disturb the cluster: one test at a time, while no other is on it.
+static CLUSTER: RwLock<()> = RwLock::new(());
+
+/// A share of the cluster, or all of it.
+enum Turn {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+impl Turn {
+    /// Waits for it. A test that failed has put back what it disturbed.
+    fn take(is_alone: bool) -> Self {
+        match is_alone {
+            true => Self::Alone {
+                _guard: CLUSTER.write().unwrap_or_else(PoisonError::into_inner),
+            },
+            false => Self::Shared {
+                _guard: CLUSTER.read().unwrap_or_else(PoisonError::into_inner),
+            },
+        }
+    }
+}
 
 /// The cluster that tests may use, if there is one.
 pub(crate) fn dev() -> Option<Dev> {
@@ -29,7 +56,7 @@ pub(crate) fn dev() -> Option<Dev> {
         );
         return None;
     }
-    Some(Dev)
+    Some(Dev { is_alone: false })
 }
 
 fn told(name: &str) -> String {
@@ -37,6 +64,11 @@ fn told(name: &str) -> String {
 }
 
 impl Dev {
+    /// While its coordinator lives, no other test is on the cluster.
+    pub(crate) fn alone(self) -> Self {
+        Self { is_alone: true }
+    }
+
     /// The profile of a coordinator at this desk.
     pub(crate) fn profile(self, desk: &Desk, way: Way, more: &str) -> String {
         let (slurm, sections) = more.split_once("---\n").unwrap_or((more, ""));
@@ -78,10 +110,17 @@ impl Dev {
     /// As [`Self::serve`], with further environment.
     pub(crate) fn serve_with(self, desk: Desk, way: Way, more: &str, env: &[(&str, &str)]) -> Site {
         let profile = self.profile(&desk, way, more);
-        let path = desk.file("dev.toml", &profile);
+        self.serve_as(desk, &profile, env)
+    }
+
+    /// Starts a coordinator with this profile.
+    pub(crate) fn serve_as(self, desk: Desk, profile: &str, env: &[(&str, &str)]) -> Site {
+        let turn = Turn::take(self.is_alone);
+        let path = desk.file("dev.toml", profile);
         let path = path.display().to_string();
         Site {
             serving: Serving::start_as(desk, &["--cluster", &path], env),
+            _turn: turn,
         }
     }
 }
@@ -89,6 +128,8 @@ impl Dev {
 /// A coordinator; its jobs are cancelled when it is dropped.
 pub(crate) struct Site {
     pub(crate) serving: Serving,
+    // The last to go: what the others leave is cleared away before.
+    _turn: Turn,
 }
 
 impl Site {
@@ -153,4 +194,14 @@ pub(crate) fn slurm(words: &[&str]) -> Ended {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     end_of(command)
+}
+
+/// Orders a fault of the cluster, or mends it: a verb of `slurm/dev/slurm`; gives what it prints.
+#[track_caller]
+pub(crate) fn order(words: &[&str]) -> String {
+    let mut command = Command::new(repository_root().join("slurm/dev/slurm"));
+    command.args(words);
+    let ended = end_of(command);
+    assert_eq!(ended.code, Some(0), "{words:?}: {}", ended.stderr);
+    ended.stdout
 }
