@@ -116,9 +116,10 @@ fn progress(look: Look<'_>, job: &Job) -> Progress {
         .filter(|_| is_running)
         .and_then(|it| it.remaining_ms());
     Progress {
+        // What is committed was made, though the beat that would have told of it came too late.
         step: told
             .or(last.map(|point| point.step))
-            .or(job.committed.map(|step| step.0))
+            .max(job.committed.map(|step| step.0))
             .unwrap_or(0),
         steps: told_steps.or(last.map(|point| point.steps)).unwrap_or(0),
         loss: last.map(|point| point.loss),
