@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     jobs: Family<InPhase, Gauge>,
     calls: Family<OfCluster, Gauge>,
     calls_failed: Family<OfCluster, Gauge>,
+    rpcs: Family<OfCluster, Gauge>,
+    logins: Family<OfCluster, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,6 +68,8 @@ impl Metrics {
             jobs: Family::default(),
             calls: Family::default(),
             calls_failed: Family::default(),
+            rpcs: Family::default(),
+            logins: Family::default(),
         };
         new.register();
         new
@@ -91,6 +95,10 @@ impl Metrics {
         registry.register("backend_calls", help, self.calls.clone());
         let help = "Calls to the batch system that failed";
         registry.register("backend_calls_failed", help, self.calls_failed.clone());
+        let help = "Remote procedure calls to the batch system's controller";
+        registry.register("backend_rpcs", help, self.rpcs.clone());
+        let help = "Log-ins to the cluster";
+        registry.register("backend_logins", help, self.logins.clone());
     }
 
     pub(crate) fn refuse(&self, code: &str) {
@@ -113,6 +121,8 @@ impl Metrics {
             self.calls.get_or_create(&cluster).set(signed(view.calls));
             let failed = self.calls_failed.get_or_create(&cluster);
             failed.set(signed(view.calls_failed));
+            self.rpcs.get_or_create(&cluster).set(signed(view.rpcs));
+            self.logins.get_or_create(&cluster).set(signed(view.logins));
         }
         let mut text = String::new();
         // Writing to memory cannot fail.

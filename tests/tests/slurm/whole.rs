@@ -27,7 +27,7 @@ fn gives_the_bytes_of_a_plain_run(way: Way, more: &str) -> Option<Site> {
     let job = site.serving.status(1);
     assert_eq!(job["outcome"], "succeeded");
     assert_eq!(job["attempts"].as_array().map(Vec::len), Some(1), "{job:#}");
-    assert_eq!(job["progress"]["step"], 20, "{job:#}");
+    assert_eq!(job["attempts"][0]["committed"], 20, "{job:#}");
     Some(site)
 }
 

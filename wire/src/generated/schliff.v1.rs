@@ -477,6 +477,11 @@ pub struct ClusterView {
     /// Why it cannot be observed; empty where it can.
     #[prost(string, tag = "14")]
     pub trouble: ::prost::alloc::string::String,
+    /// Remote procedure calls that this cost the batch system's controller, and log-ins, since the start.
+    #[prost(uint64, tag = "15")]
+    pub rpcs: u64,
+    #[prost(uint64, tag = "16")]
+    pub logins: u64,
 }
 #[derive(serde::Serialize)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -95,3 +95,6 @@ pub(crate) fn stop_word(how: StopHow) -> &'static str {
         StopHow::Now => "now",
     }
 }
+
+#[cfg(test)]
+mod tests;

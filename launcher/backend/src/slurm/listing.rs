@@ -217,4 +217,4 @@ pub(crate) fn timestamp(at: UnixSeconds) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -134,6 +134,8 @@ mod tests {
             backend: "slurm".into(),
             calls: 7,
             calls_failed: 7,
+            rpcs: 0,
+            logins: 0,
             trouble: "ssh: connection\nrefused".into(),
             ..ClusterView::default()
         };

@@ -183,6 +183,8 @@ impl Handle {
                 Some(standing) => {
                     view.backend = standing.backend.kind().to_owned();
                     (view.calls, view.calls_failed) = standing.backend.calls();
+                    let traffic = standing.backend.traffic();
+                    (view.rpcs, view.logins) = (traffic.rpcs, traffic.logins);
                     view.trouble = standing.trouble();
                 }
                 None => view.trouble = "it is configured no more".into(),

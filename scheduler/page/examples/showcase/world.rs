@@ -362,6 +362,8 @@ fn clusters(now_ms: i64) -> Vec<ClusterView> {
         running: 4,
         calls: 1284,
         calls_failed: 3,
+        rpcs: 0,
+        logins: 0,
         observed_ms: now_ms - 7_000,
         trouble: String::new(),
     };
@@ -382,6 +384,8 @@ fn clusters(now_ms: i64) -> Vec<ClusterView> {
         backend: "slurm".into(),
         calls: 40,
         calls_failed: 12,
+        rpcs: 0,
+        logins: 0,
         observed_ms: now_ms - 640_000,
         trouble: "cannot ask lumi-g for its queue: ssh exited with 255: Connection timed out"
             .into(),

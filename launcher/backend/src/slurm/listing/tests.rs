@@ -11,7 +11,7 @@ fn key(generation: u64) -> SubmitKey {
     format!("schliff-42-{generation}").parse().unwrap()
 }
 
-fn job(id: u32, base: BaseState) -> Job {
+pub(crate) fn job(id: u32, base: BaseState) -> Job {
     Job {
         id: JobId(id),
         array: None,
