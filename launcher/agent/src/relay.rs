@@ -28,7 +28,7 @@ use tonic::Status;
 
 use crate::report::Token;
 use crate::report::pace::{Failure, judge};
-use allowance::Allowance;
+use allowance::Bandwidth;
 use source::{Listed, Source, SourceError, SpoolFile, Want};
 use taker::Taker;
 use track::{Refusal, Track};
@@ -87,19 +87,19 @@ pub struct Relay<S, T> {
     taker: T,
     tracks: BTreeMap<SpoolFile, Track>,
     tokens: BTreeMap<SubmitKey, Token>,
-    allowance: Allowance,
+    bandwidth: Bandwidth,
     clock: Instant,
 }
 
 impl<S: Source, T: Taker> Relay<S, T> {
     /// Nothing was looked at yet.
-    pub fn new(source: S, taker: T, allowance: Allowance) -> Self {
+    pub fn new(source: S, taker: T, bandwidth: Bandwidth) -> Self {
         Self {
             source,
             taker,
             tracks: BTreeMap::new(),
             tokens: BTreeMap::new(),
-            allowance,
+            bandwidth,
             clock: Instant::now(),
         }
     }
@@ -203,10 +203,9 @@ impl<S: Source, T: Taker> Relay<S, T> {
                 news,
             };
             let bytes = prost::Message::encoded_len(&report) as u64;
-            let wait_ms = self.allowance.spend(bytes, self.now_ms());
             round.bytes += bytes;
             let answer = self.taker.report(&token, report).await;
-            sleep(Duration::from_millis(wait_ms)).await;
+            sleep(self.bandwidth.spend(bytes)).await;
             match answer {
                 Ok(reply) => {
                     let before = track.waiting();

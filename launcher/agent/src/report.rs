@@ -86,7 +86,7 @@ pub enum To {
 }
 
 /// What an agent shows to be let in.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use schliff_scheduler::allocation::{AllocationId, Listing, StopHow};
 use schliff_scheduler::cluster::Terms;
 use schliff_scheduler::time::Timestamp;
+use schliff_spec::cluster::Reports;
 use schliff_spec::id::{ClusterName, SubmitKey};
 
 use crate::error::BackendError;
@@ -23,6 +24,11 @@ pub trait Backend: Send + Sync {
 
     /// One word for people, such as `local`.
     fn kind(&self) -> &'static str;
+
+    /// How what its agents tell reaches the coordinator.
+    fn reports(&self) -> Reports {
+        Reports::Direct
+    }
 
     /// Starts an allocation, or hands it to the queue. The same key again gives the same allocation
     /// and starts nothing. A key is not submitted again once it was forgotten; a back-end that keeps

@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use schliff_scheduler::allocation::{AllocationId, Listing, StopHow};
 use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::time::Timestamp;
-use schliff_spec::cluster::{Chain, Slurm, Transport};
+use schliff_spec::cluster::{Chain, Reports, Slurm, Transport};
 use schliff_spec::id::{ClusterName, SubmitKey};
 
 use crate::backend::{Backend, Traffic};
@@ -105,12 +105,17 @@ impl Backend for SlurmBackend {
             max_waiting: options.site.max_queued,
             settle_ms,
             chains: options.site.chain != Chain::None,
+            relayed: options.site.reports == Reports::Spool,
             ..Terms::of(Queue::Theirs)
         }
     }
 
     fn kind(&self) -> &'static str {
         "slurm"
+    }
+
+    fn reports(&self) -> Reports {
+        self.desk.options.site.reports
     }
 
     async fn submit(&self, launch: &Launch) -> Result<AllocationId, BackendError> {

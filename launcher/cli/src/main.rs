@@ -20,6 +20,7 @@ mod plain;
 mod plot;
 mod profile;
 mod progress;
+mod relaying;
 mod script;
 mod state_folder;
 mod table;

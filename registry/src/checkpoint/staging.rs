@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Sha256;
 
+/// Folder of staged checkpoints beside the folders of attempts.
+pub const CHECKPOINTS: &str = "checkpoints";
 /// The note's name.
 pub const NOTE: &str = "ship-to.json";
 /// So much of an address's digest is in a folder's name.

@@ -2,6 +2,7 @@
 
 use schliff_backend::{Launch, LaunchFile};
 use schliff_scheduler::action::Order;
+use schliff_spec::cluster::Reports;
 
 use crate::access::Access;
 
@@ -11,6 +12,10 @@ const JOB: &str = "job.toml";
 const TOKEN: &str = "token";
 /// Whom to trust.
 const CA: &str = "ca.pem";
+/// Reports that a relay ships.
+const SPOOL: &str = "spool";
+/// Checkpoints that a relay ships, beside the folders of attempts: they outlive an attempt.
+const CHECKPOINTS: &str = "../checkpoints";
 
 /// How agents reach the coordinator.
 #[derive(Clone, Debug)]
@@ -24,14 +29,16 @@ pub(crate) struct Contact {
 }
 
 /// What is handed to the back-end.
-pub(crate) fn launch(order: &Order, contact: &Contact) -> Launch {
+pub(crate) fn launch(order: &Order, contact: &Contact, reports: Reports) -> Launch {
     let ask = &order.ask;
     let token = contact.access.agent_token(order.key);
     let mut files = vec![
         file(JOB, ask.document.clone().into_bytes(), false),
         file(TOKEN, token.into_bytes(), true),
     ];
-    if let Some(pem) = &contact.ca_pem {
+    if let Some(pem) = &contact.ca_pem
+        && reports == Reports::Direct
+    {
         files.push(file(CA, pem.clone(), false));
     }
     Launch {
@@ -43,13 +50,13 @@ pub(crate) fn launch(order: &Order, contact: &Contact) -> Launch {
         time_limit_ms: order.time_limit_ms,
         work_ms: order.work_ms,
         wish: ask.wish.clone(),
-        args: args(order, contact),
+        args: args(order, contact, reports),
         env: Vec::new(),
         files,
     }
 }
 
-fn args(order: &Order, contact: &Contact) -> Vec<String> {
+fn args(order: &Order, contact: &Contact, reports: Reports) -> Vec<String> {
     let shape = order.shape;
     let in_folder = |name: &str| format!("{{dir}}/{name}");
     let mut args = vec!["agent".to_owned(), in_folder(JOB)];
@@ -58,15 +65,24 @@ fn args(order: &Order, contact: &Contact) -> Vec<String> {
     flag("--nodes", shape.nodes.to_string());
     let ranks_per_node = shape.ranks / shape.nodes.max(1);
     flag("--ranks-per-node", ranks_per_node.max(1).to_string());
-    for url in &contact.urls {
-        flag("--coordinator", url.clone());
+    match reports {
+        Reports::Direct => {
+            for url in &contact.urls {
+                flag("--coordinator", url.clone());
+            }
+            flag("--token-file", in_folder(TOKEN));
+            if contact.ca_pem.is_some() {
+                flag("--ca-file", in_folder(CA));
+            }
+        }
+        // The token is there for the relay.
+        Reports::Spool => {
+            flag("--spool", in_folder(SPOOL));
+            flag("--stage-checkpoints", in_folder(CHECKPOINTS));
+        }
     }
-    flag("--token-file", in_folder(TOKEN));
     flag("--job", order.key.job.to_string());
     flag("--generation", order.key.generation.to_string());
-    if contact.ca_pem.is_some() {
-        flag("--ca-file", in_folder(CA));
-    }
     if let Some(limit_ms) = order.time_limit_ms {
         flag("--time-limit", (limit_ms / 1_000).max(1).to_string());
     }
@@ -107,6 +123,7 @@ mod tests {
             retries: 3,
             budget: Budget::default(),
             wish: schliff_spec::cluster::BatchWish::default(),
+            residency: Vec::new(),
             out: "/s/runs/desk-42".into(),
             document: "name = \"desk\"\n".into(),
         };
@@ -134,8 +151,8 @@ mod tests {
             ca_pem: Some(b"pem".to_vec()),
             access: Access::open(folder.path()).unwrap(),
         };
-        let launch = launch(&order(), &contact);
-        insta::assert_snapshot!(launch.args.join(" "), @"agent {dir}/job.toml --out /s/runs/desk-42 --nodes 2 --ranks-per-node 4 --coordinator https://a:1 --coordinator https://b:1 --token-file {dir}/token --job 42 --generation 3 --ca-file {dir}/ca.pem --time-limit 90");
+        let launch = launch(&order(), &contact, Reports::Direct);
+        insta::assert_snapshot!(launch.args.join(" "), @"agent {dir}/job.toml --out /s/runs/desk-42 --nodes 2 --ranks-per-node 4 --coordinator https://a:1 --coordinator https://b:1 --token-file {dir}/token --ca-file {dir}/ca.pem --job 42 --generation 3 --time-limit 90");
         let files: Vec<_> = launch
             .files
             .iter()
@@ -151,5 +168,19 @@ mod tests {
             !format!("{launch:?}").contains(&token),
             "secrets are not shown"
         );
+    }
+
+    #[test]
+    fn agents_that_reach_nobody_write_into_a_spool() {
+        let folder = tempfile::tempdir().unwrap();
+        let contact = Contact {
+            urls: vec!["https://a:1".into()],
+            ca_pem: Some(b"pem".to_vec()),
+            access: Access::open(folder.path()).unwrap(),
+        };
+        let launch = launch(&order(), &contact, Reports::Spool);
+        insta::assert_snapshot!(launch.args.join(" "), @"agent {dir}/job.toml --out /s/runs/desk-42 --nodes 2 --ranks-per-node 4 --spool {dir}/spool --stage-checkpoints {dir}/../checkpoints --job 42 --generation 3 --time-limit 90");
+        let files: Vec<_> = launch.files.iter().map(|it| &*it.name).collect();
+        assert_eq!(files, ["job.toml", "token"]);
     }
 }

@@ -191,7 +191,7 @@ async fn act(backend: &dyn Backend, contact: &Contact, action: Action) -> Messag
 }
 
 async fn submit(backend: &dyn Backend, contact: &Contact, order: &Order) -> SubmitAnswer {
-    let launch = launch(order, contact);
+    let launch = launch(order, contact, backend.reports());
     let answer = match timeout(CALL, backend.submit(&launch)).await {
         Ok(Ok(id)) => return SubmitAnswer::Accepted { id },
         Ok(Err(error)) => error.answer(),
@@ -204,7 +204,7 @@ async fn submit(backend: &dyn Backend, contact: &Contact, order: &Order) -> Subm
 }
 
 async fn estimate(backend: &dyn Backend, contact: &Contact, order: &Order) -> Estimate {
-    let launch = launch(order, contact);
+    let launch = launch(order, contact, backend.reports());
     match timeout(CALL, backend.estimate(&launch)).await {
         Ok(Ok(Some(at))) => Estimate::Starts { at },
         Ok(Ok(None)) => Estimate::Unknown,

@@ -40,6 +40,9 @@ pub struct Terms {
     /// or a successor waits for it.
     #[serde(default)]
     pub chains: bool,
+    /// Its agents are heard over a relay: while that is away they are silent, and that says nothing.
+    #[serde(default)]
+    pub relayed: bool,
     /// Country where it stands, by its ISO 3166 code; unknown where absent.
     #[serde(default)]
     pub country: Option<String>,
@@ -80,6 +83,7 @@ impl Terms {
             max_waiting: None,
             settle_ms: 0,
             chains: false,
+            relayed: false,
             country: None,
             price: Price::default(),
         }

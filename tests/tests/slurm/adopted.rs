@@ -49,7 +49,9 @@ fn a_coordinator_that_is_killed_before_it_hears_of_its_job_adopts_it() {
         desk.file("coordinator", &format!("{}\n", site.serving.pid()));
         desk.file("trap", "");
         let out = format!("out-{nth}");
-        let job = site.serving.submit(&["job.toml", "--cluster", "dev", "--out", &out]);
+        let job = site
+            .serving
+            .submit(&["job.toml", "--cluster", "dev", "--out", &out]);
         let sprung = desk.path("sprung");
         wait_until(|| "a killed coordinator".to_owned(), || sprung.exists());
         site.serving.ended();
@@ -57,11 +59,19 @@ fn a_coordinator_that_is_killed_before_it_hears_of_its_job_adopts_it() {
         site.serving.start_again();
         assert_eq!(site.serving.outcome(job), "succeeded");
         let status = site.serving.status(job);
-        assert_eq!(status["attempts"].as_array().map(Vec::len), Some(1), "{status:#}");
+        assert_eq!(
+            status["attempts"].as_array().map(Vec::len),
+            Some(1),
+            "{status:#}"
+        );
         assert!(adapter(&site.serving.desk, &out) == plain, "other bytes");
     }
     let taken = fs::read_to_string(site.serving.desk.path("taken")).expect("submits");
-    assert_eq!(taken.lines().count(), tries, "nothing is submitted twice: {taken}");
+    assert_eq!(
+        taken.lines().count(),
+        tries,
+        "nothing is submitted twice: {taken}"
+    );
 }
 
 fn which(program: &str) -> String {

@@ -51,7 +51,9 @@ impl Turn {
 /// The cluster that tests may use, if there is one.
 pub(crate) fn dev() -> Option<Dev> {
     if std::env::var_os("SCHLIFF_SLURM_STATE").is_none() {
-        eprintln!("SKIPPED: no Slurm here: SCHLIFF_SLURM_STATE is not set (make test-slurm sets it)");
+        eprintln!(
+            "SKIPPED: no Slurm here: SCHLIFF_SLURM_STATE is not set (make test-slurm sets it)"
+        );
         return None;
     }
     Some(Dev { is_alone: false })
@@ -106,13 +108,7 @@ impl Dev {
     }
 
     /// As [`Self::serve`], with further environment.
-    pub(crate) fn serve_with(
-        self,
-        desk: Desk,
-        way: Way,
-        more: &str,
-        env: &[(&str, &str)],
-    ) -> Site {
+    pub(crate) fn serve_with(self, desk: Desk, way: Way, more: &str, env: &[(&str, &str)]) -> Site {
         let profile = self.profile(&desk, way, more);
         self.serve_as(desk, &profile, env)
     }
@@ -154,7 +150,10 @@ impl Site {
         wait_until(
             || "a running job".to_owned(),
             || {
-                found = self.jobs().into_iter().find(|id| state_of(*id) == "RUNNING");
+                found = self
+                    .jobs()
+                    .into_iter()
+                    .find(|id| state_of(*id) == "RUNNING");
                 found.is_some()
             },
         );

@@ -11,8 +11,16 @@ fn gives_the_bytes_of_a_plain_run(way: Way, more: &str) -> Option<Site> {
     let plain = train(&desk, "2");
     let site = dev.serve(desk, way, more);
     let ended = site.serving.schliff(&[
-        "submit", "job.toml", "--cluster", "dev", "--set", "resources.nodes=2", "--out", "out",
-        "--wait", "-f",
+        "submit",
+        "job.toml",
+        "--cluster",
+        "dev",
+        "--set",
+        "resources.nodes=2",
+        "--out",
+        "out",
+        "--wait",
+        "-f",
     ]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(adapter(&site.serving.desk, "out") == plain, "other bytes");
@@ -31,9 +39,13 @@ fn by_commands() {
     let clusters = site.serving.schliff(&["clusters", "--json"]).json();
     let cluster = &clusters["clusters"][0];
     assert_eq!(cluster["name"], "dev", "{clusters:#}");
-    assert_eq!(cluster["kind"], "slurm", "{clusters:#}");
+    assert_eq!(cluster["backend"], "slurm", "{clusters:#}");
     let nodes = site.serving.schliff(&["nodes", "--json"]).json();
-    assert_eq!(nodes["nodes"].as_array().map(Vec::len), Some(4), "{nodes:#}");
+    assert_eq!(
+        nodes["nodes"].as_array().map(Vec::len),
+        Some(4),
+        "{nodes:#}"
+    );
 }
 
 #[test]

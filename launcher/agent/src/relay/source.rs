@@ -131,6 +131,25 @@ pub trait Source: Send {
     async fn token(&mut self, key: SubmitKey) -> Result<Option<String>, SourceError>;
 }
 
+#[async_trait]
+impl Source for Box<dyn Source> {
+    async fn list(&mut self) -> Result<Vec<Listed>, SourceError> {
+        (**self).list().await
+    }
+
+    async fn read(&mut self, wants: &[Want]) -> Result<Vec<Got>, SourceError> {
+        (**self).read(wants).await
+    }
+
+    async fn mark(&mut self, marks: &[(SpoolFile, u64)]) -> Result<(), SourceError> {
+        (**self).mark(marks).await
+    }
+
+    async fn token(&mut self, key: SubmitKey) -> Result<Option<String>, SourceError> {
+        (**self).token(key).await
+    }
+}
+
 /// What a mark's text says.
 pub fn taken_of(text: &[u8]) -> Option<u64> {
     crate::report::spool::mark::parse_mark(text)

@@ -265,7 +265,7 @@ fn relay(folder: &Path, book: &Book, fate: &Fate) -> Relay<Mortal, Far> {
         folder: Folder::new(folder.to_owned()),
         fate: fate.clone(),
     };
-    Relay::new(source, Far { book, fate }, Allowance::new(None))
+    Relay::new(source, Far { book, fate }, Bandwidth::new(None))
 }
 
 fn numbers(count: usize) -> Vec<String> {

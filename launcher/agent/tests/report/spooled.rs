@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use schliff_agent::relay::allowance::Allowance;
+use schliff_agent::relay::allowance::Bandwidth;
 use schliff_agent::relay::folder::Folder;
 use schliff_agent::relay::taker::Far;
 use schliff_agent::relay::{Relay, RelayError, Round, Scope};
@@ -52,7 +52,7 @@ impl Line {
             .enable_all()
             .build();
         Self {
-            relay: Relay::new(source, Far::new(coordinators), Allowance::new(None)),
+            relay: Relay::new(source, Far::new(coordinators), Bandwidth::new(None)),
             runtime: runtime.expect("a runtime"),
         }
     }

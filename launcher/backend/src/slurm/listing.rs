@@ -82,10 +82,11 @@ pub(crate) enum Life {
 pub(crate) fn life(job: &Job, now: UnixSeconds) -> Life {
     match job.state.base {
         BaseState::Pending => Life::Waits,
-        _ if is_completing(job) => match since(job.end_at, now) < COMPLETING_S {
-            true => Life::Runs,
-            false => Life::Over,
-        },
+        _ if is_completing(job) => {
+            // One that goes back into the queue has no end.
+            let is_stuck = job.end_at.is_some_and(|end| now.0 - end.0 >= COMPLETING_S);
+            if is_stuck { Life::Over } else { Life::Runs }
+        }
         BaseState::Running | BaseState::Suspended => Life::Runs,
         _ => Life::Over,
     }
@@ -117,7 +118,11 @@ pub(crate) fn unclear(
         let waits_only = !has_successors && jobs.iter().all(|job| waits(job));
         !waits_only && !jobs.iter().any(|job| runs(job))
     };
-    glances.values().filter(is_unclear).map(|glance| glance.key).collect()
+    glances
+        .values()
+        .filter(is_unclear)
+        .map(|glance| glance.key)
+        .collect()
 }
 
 /// Keys of whose jobs only the accounting database may know something.
@@ -131,8 +136,14 @@ pub(crate) fn gone(jobs: &Ours<'_>, facts: &BTreeMap<SubmitKey, Facts>) -> Vec<S
 /// All allocations.
 pub(crate) fn allocations(known: &Known<'_>) -> Vec<Allocation> {
     let of_jobs = known.jobs.keys();
-    let of_folders = known.facts.keys().filter(|key| !known.jobs.contains_key(key));
-    of_jobs.chain(of_folders).filter_map(|key| allocation(known, *key)).collect()
+    let of_folders = known
+        .facts
+        .keys()
+        .filter(|key| !known.jobs.contains_key(key));
+    of_jobs
+        .chain(of_folders)
+        .filter_map(|key| allocation(known, *key))
+        .collect()
 }
 
 fn allocation(known: &Known<'_>, key: SubmitKey) -> Option<Allocation> {
@@ -141,7 +152,10 @@ fn allocation(known: &Known<'_>, key: SubmitKey) -> Option<Allocation> {
     if facts.is_some_and(|facts| !facts.instance.is_empty() && facts.instance != known.instance) {
         return None;
     }
-    let alive = jobs.iter().copied().filter(|job| life(job, known.now) > Life::Over);
+    let alive = jobs
+        .iter()
+        .copied()
+        .filter(|job| life(job, known.now) > Life::Over);
     let alive = alive.max_by_key(|job| life(job, known.now));
     let end = facts.and_then(|facts| end::done(facts, jobs));
     let status = match (end, alive, facts) {

@@ -63,7 +63,9 @@ impl Desk {
 
     /// All folders; none where the shared folder was not made yet.
     async fn glances(&self, doing: &str) -> Result<BTreeMap<SubmitKey, Glance>, BackendError> {
-        let glances = self.ask(doing, script::glance(&self.shelf), read::glances).await?;
+        let glances = self
+            .ask(doing, script::glance(&self.shelf), read::glances)
+            .await?;
         let glances = glances.unwrap_or_default().into_iter();
         Ok(glances.map(|glance| (glance.key, glance)).collect())
     }
@@ -76,7 +78,10 @@ impl Desk {
     ) -> Result<BTreeMap<SubmitKey, Facts>, BackendError> {
         match keys {
             [] => Ok(BTreeMap::new()),
-            keys => self.ask(doing, script::look(&self.shelf, keys), read::facts).await,
+            keys => {
+                self.ask(doing, script::look(&self.shelf, keys), read::facts)
+                    .await
+            }
         }
     }
 
@@ -90,18 +95,26 @@ impl Desk {
         let unknown: Vec<_> = {
             let mut history = locked(&self.history);
             history.retain(|key, _| gone.contains(key));
-            gone.iter().filter(|key| !history.contains_key(key)).copied().collect()
+            gone.iter()
+                .filter(|key| !history.contains_key(key))
+                .copied()
+                .collect()
         };
         if !unknown.is_empty() && self.options.site.has_accounting {
             let made_at = |key| facts.get(key).and_then(|facts: &Facts| facts.made_at);
-            let since = unknown.iter().map(|key| made_at(key).unwrap_or(now().0 - LONG_AGO_S));
+            let since = unknown
+                .iter()
+                .map(|key| made_at(key).unwrap_or(now().0 - LONG_AGO_S));
             let since = UnixSeconds(since.min().unwrap_or_default());
             let told = self.reach.slurm.history(PREFIX, since).await;
             let told = told.map_err(|error| fault::of_question(doing, error))?;
             let told = told.unwrap_or_default();
             let mut history = locked(&self.history);
             for key in unknown {
-                let ids = facts.get(&key).map(|facts| facts.ids.as_slice()).unwrap_or_default();
+                let ids = facts
+                    .get(&key)
+                    .map(|facts| facts.ids.as_slice())
+                    .unwrap_or_default();
                 let own = told.iter().filter(|job| ids.contains(&job.id)).cloned();
                 history.insert(key, own.collect());
             }

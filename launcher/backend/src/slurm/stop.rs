@@ -25,11 +25,23 @@ impl Desk {
             alive.iter().partition(|(_, life)| *life == Life::Runs);
         let ids = |jobs: Vec<(JobId, Life)>| jobs.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
         self.cancel(&doing, &ids(waiting), Cancel::End).await?;
-        let how = match how {
-            StopHow::Gently => Cancel::SignalBatch("USR1"),
-            StopHow::Now => Cancel::End,
-        };
-        self.cancel(&doing, &ids(running), how).await
+        let running = ids(running);
+        match how {
+            StopHow::Now => self.cancel(&doing, &running, Cancel::End).await,
+            StopHow::Gently => self.warn(&doing, &running).await,
+        }
+    }
+
+    /// The script hands USR1 on to the agents. An old slurmrestd can only send it to every process:
+    /// each of ours takes it for the same, however often it comes.
+    async fn warn(&self, doing: &str, jobs: &[JobId]) -> Result<(), BackendError> {
+        let told = self.cancel(doing, jobs, Cancel::SignalBatch("USR1")).await;
+        match told {
+            Err(BackendError::Rejected { .. }) => {
+                self.cancel(doing, jobs, Cancel::SignalAll("USR1")).await
+            }
+            told => told,
+        }
     }
 
     pub(super) async fn forget(&self, key: SubmitKey) -> Result<(), BackendError> {
@@ -47,31 +59,27 @@ impl Desk {
         let waiting = alive.iter().filter(|(_, life)| *life == Life::Waits);
         let waiting: Vec<_> = waiting.map(|(id, _)| *id).collect();
         self.cancel(&doing, &waiting, Cancel::End).await?;
-        self.ask(&doing, script::remove(&self.shelf, key), read::nothing).await
+        self.ask(&doing, script::remove(&self.shelf, key), read::nothing)
+            .await
     }
 
     /// Jobs of a key that wait or run.
-    async fn alive(
-        &self,
-        doing: &str,
-        key: SubmitKey,
-    ) -> Result<Vec<(JobId, Life)>, BackendError> {
+    async fn alive(&self, doing: &str, key: SubmitKey) -> Result<Vec<(JobId, Life)>, BackendError> {
         let jobs = self.jobs(doing, key).await?;
         let lives = jobs.iter().map(|job| (job.id, listing::life(job, now())));
         Ok(lives.filter(|(_, life)| *life > Life::Over).collect())
     }
 
     /// Jobs of a key that Slurm's controller remembers.
-    pub(super) async fn jobs(
-        &self,
-        doing: &str,
-        key: SubmitKey,
-    ) -> Result<Vec<Job>, BackendError> {
+    pub(super) async fn jobs(&self, doing: &str, key: SubmitKey) -> Result<Vec<Job>, BackendError> {
         let jobs = self.reach.slurm.queue(&key.to_string()).await;
         let jobs = jobs.map_err(|error| fault::of_question(doing, error))?;
         let is_own = |job: &Job| listing::is_ours(job, &self.options.instance);
         let name = key.to_string();
-        Ok(jobs.into_iter().filter(|job| job.name == name && is_own(job)).collect())
+        Ok(jobs
+            .into_iter()
+            .filter(|job| job.name == name && is_own(job))
+            .collect())
     }
 
     async fn cancel(&self, doing: &str, jobs: &[JobId], how: Cancel) -> Result<(), BackendError> {

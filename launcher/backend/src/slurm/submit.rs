@@ -47,10 +47,13 @@ impl Desk {
                     self.ask(&doing, noted, read::nothing).await?;
                     id
                 }
-                None => self.open(&doing, launch, true).await?.map_err(|Unsettled| {
-                    let why = "the shared folder does not keep what was written";
-                    lost(&doing, why)
-                })?,
+                None => self
+                    .open(&doing, launch, true)
+                    .await?
+                    .map_err(|Unsettled| {
+                        let why = "the shared folder does not keep what was written";
+                        lost(&doing, why)
+                    })?,
             },
         };
         Ok(AllocationId(id.to_string()))
@@ -60,7 +63,10 @@ impl Desk {
         &self,
         launch: &Launch,
     ) -> Result<Option<Timestamp>, BackendError> {
-        let doing = format!("ask {} when {} would start", self.options.cluster, launch.key);
+        let doing = format!(
+            "ask {} when {} would start",
+            self.options.cluster, launch.key
+        );
         let plan = self.plan(&doing, launch)?;
         let Some(first) = plan.jobs.first() else {
             return Ok(None);
@@ -219,7 +225,12 @@ impl Desk {
             instance: &self.options.instance,
         };
         let jobs = batch::batches(&self.options.site, launch, attempt);
-        let jobs = jobs.map_err(|error| fault::rejected(doing, &error))?;
+        let mut jobs = jobs.map_err(|error| fault::rejected(doing, &error))?;
+        // Not every slurmrestd can say the one without the other; TERM comes all the same.
+        let is_by_rest = self.reach.commands.is_none();
+        for ask in jobs.iter_mut().map(|job| &mut job.ask) {
+            ask.signal.take_if(|_| is_by_rest && ask.time_min.is_none());
+        }
         let mut files = vec![TextFile {
             name: ENVIRONMENT.to_owned(),
             text: batch::environment(launch).map_err(|error| fault::rejected(doing, &error))?,
@@ -320,6 +331,9 @@ mod tests {
         let refused = has_payer("submit job 1", &strict, &launch(None)).unwrap_err();
         let told = refused.to_string();
         assert!(matches!(refused, BackendError::Rejected { .. }), "{told}");
-        assert!(told.contains("scheduling.account") && told.contains("ask.account"), "{told}");
+        assert!(
+            told.contains("scheduling.account") && told.contains("ask.account"),
+            "{told}"
+        );
     }
 }

@@ -46,7 +46,9 @@ pub(crate) struct DevCluster {
 pub(crate) fn cluster() -> Option<DevCluster> {
     let told = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     if told("SCHLIFF_SLURM_STATE").is_none() {
-        eprintln!("SKIPPED: no Slurm here: SCHLIFF_SLURM_STATE is not set (make test-slurm sets it)");
+        eprintln!(
+            "SKIPPED: no Slurm here: SCHLIFF_SLURM_STATE is not set (make test-slurm sets it)"
+        );
         return None;
     }
     let must = |name| told(name).unwrap_or_else(|| panic!("{name} is not set"));
@@ -147,7 +149,10 @@ impl SlurmWorld {
 
 fn open_door(path: &Path) -> std::io::Result<fs::File> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
-    OpenOptions::new().write(true).custom_flags(flags).open(path)
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(flags)
+        .open(path)
 }
 
 fn site(transport: Transport, folder: String) -> cluster::Slurm {
@@ -205,7 +210,9 @@ impl World for SlurmWorld {
             time_limit_ms: Some(600_000),
             work_ms: None,
             wish: cluster::BatchWish::default(),
-            args: ["-c", AGENT, "sh", world, &key.to_string()].map(str::to_owned).to_vec(),
+            args: ["-c", AGENT, "sh", world, &key.to_string()]
+                .map(str::to_owned)
+                .to_vec(),
             env: vec![("WORD".to_owned(), "it's $HOME".to_owned())],
             files: Vec::new(),
         }

@@ -76,6 +76,10 @@ pub(crate) struct ReportArgs {
     /// The attempt's number
     #[arg(long, value_name = "G", requires = "told")]
     pub(crate) generation: Option<Generation>,
+    /// Where the job's checkpoints go to a store behind a network, commit them below this folder on
+    /// shared storage instead, for a relay to ship
+    #[arg(long, value_name = "DIR", help_heading = "Job")]
+    pub(crate) stage_checkpoints: Option<PathBuf>,
     /// Wall time of the allocation: ranks are asked to stop some time before
     #[arg(long, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000_000))]

@@ -5,6 +5,7 @@
 //! on when whoever started it dies. Absent on purpose: starting agents on other nodes, which `srun`
 //! and pods do.
 
+mod staged;
 mod told;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
@@ -67,8 +68,11 @@ struct Plan {
 }
 
 fn plan(args: &AgentArgs) -> Result<Plan, CliError> {
-    let job = job::load(&args.job)?.job;
+    let mut job = job::load(&args.job)?.job;
     let place = place_of(args)?;
+    if let Some(base) = &args.report.stage_checkpoints {
+        staged::stage(&mut job, base, place.node)?;
+    }
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| PathBuf::from(RUNS).join(&job.name));
     let secret_file = args.place.secret_file.clone();

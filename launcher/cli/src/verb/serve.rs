@@ -4,6 +4,8 @@
 //! told on standard error once requests are answered. Absent on purpose: what a coordinator does.
 
 mod reach;
+mod relayed;
+mod relayer;
 mod site;
 
 use std::fs::{self, DirBuilder};
@@ -17,6 +19,8 @@ use schliff_coordinator::{Access, Coordinator, Error, Handle, Limits, Options, R
 use schliff_spec::cluster::{self, ClusterProfile};
 use schliff_spec::exit::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
+
+use relayer::Relayer;
 
 use crate::args::ServeArgs;
 use crate::outcome::{CliError, Outcome};
@@ -38,10 +42,13 @@ pub(crate) fn serve(args: ServeArgs) -> Outcome {
         .enable_all()
         .build()
         .map_err(|error| CliError::bug("cannot start the runtime").caused_by(error))?;
-    runtime.block_on(async {
-        let options = options(&args, &state, &profiles, tls).await?;
+    let outcome = runtime.block_on(async {
+        let (options, relayers) = options(&args, &state, &profiles, tls).await?;
         let access = options.access.clone();
         let handle = start(options, &args, &state).await?;
+        for relayer in relayers {
+            relayer.start(&handle, &access);
+        }
         handle.settled().await;
         announce(&handle, &state, &access)?;
         until_told(&handle).await?;
@@ -50,7 +57,10 @@ pub(crate) fn serve(args: ServeArgs) -> Outcome {
             Ok(()) => Ok(ExitCode::Ok),
             Err(error) => Err(of_coordinator(error)),
         }
-    })
+    });
+    // A checkpoint on its way is given up, and gone on with by the next start.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// The state folder, made where it is missing, and absolute: allocations are told of it.
@@ -92,13 +102,15 @@ async fn options(
     state: &StateFolder,
     profiles: &[ClusterProfile],
     tls: Option<Tls>,
-) -> Result<Options, CliError> {
-    let mut sites = Vec::new();
+) -> Result<(Options, Vec<Relayer>), CliError> {
+    let (mut sites, mut relayers) = (Vec::new(), Vec::new());
     for profile in profiles {
-        sites.push(site::site(profile, state.path())?);
+        let (site, relayer) = site::site(profile, state.path())?;
+        sites.push(site);
+        relayers.extend(relayer);
     }
     let access = Access::open(state.path());
-    Ok(Options {
+    let options = Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         url: args.url.clone(),
         other_urls: args.others.clone(),
@@ -110,7 +122,8 @@ async fn options(
         is_plain_allowed: args.without_tls,
         limits: Limits::default(),
         version: env!("CARGO_PKG_VERSION").into(),
-    })
+    };
+    Ok((options, relayers))
 }
 
 async fn journal(args: &ServeArgs, state: &Path) -> Result<Journal, CliError> {

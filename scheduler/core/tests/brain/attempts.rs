@@ -1,4 +1,5 @@
 use schliff_scheduler::allocation::{AllocationEnd, AllocationStatus};
+use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::ending::{Ending, Outcome};
 use schliff_scheduler::input::News;
 use schliff_scheduler::job::Phase;
@@ -189,6 +190,25 @@ fn agents_that_do_not_come_or_fall_silent_are_taken_down() {
     insta::assert_snapshot!(desk.why(job), @"trains; nothing was heard for 60 s");
     desk.after_ms(SILENT_MS);
     insta::assert_snapshot!(desk.why(job), @"is taken down: its agents were not heard for too long");
+}
+
+#[test]
+fn agents_that_are_heard_over_a_relay_may_be_silent_for_as_long_as_it_is_away() {
+    let mut desk = Desk::with_terms(Terms {
+        relayed: true,
+        ..Terms::of(Queue::Theirs)
+    });
+    desk.list_nodes(2);
+    let job = desk.submit(of_shape(2, 1));
+    desk.tick();
+    desk.accept(job);
+    desk.list(&[(job, AllocationStatus::Running)]);
+    desk.after_ms(JOIN_MS);
+    desk.report(job, &[News::Joined]);
+    desk.after_ms(2 * SILENT_MS);
+    assert_eq!(desk.job(job).stop, None);
+    desk.end(job, AllocationEnd::TimedOut);
+    assert!(matches!(desk.job(job).phase, Phase::Recovering { .. }));
 }
 
 #[test]

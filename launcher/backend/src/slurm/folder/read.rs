@@ -121,7 +121,9 @@ fn fact(facts: &mut Facts, word: &str, value: &str) {
             });
         }
         ID => facts.ids.extend(number(value)),
-        STARTS => facts.starts.extend(value.split(' ').next().and_then(number)),
+        STARTS => facts
+            .starts
+            .extend(value.split(' ').next().and_then(number)),
         LOG => facts.last_line = value.to_owned(),
         // A line of a log that has several, or a later version's fact.
         _ => {}
@@ -130,7 +132,9 @@ fn fact(facts: &mut Facts, word: &str, value: &str) {
 
 /// The lines before the last, which must be `end`.
 fn complete(text: &str) -> Result<impl Iterator<Item = &str>, ReadError> {
-    let body = text.strip_suffix("end\n").filter(|body| body.is_empty() || body.ends_with('\n'));
+    let body = text
+        .strip_suffix("end\n")
+        .filter(|body| body.is_empty() || body.ends_with('\n'));
     let cut = || garbled(text.lines().last().unwrap_or("nothing"));
     Ok(body.ok_or_else(cut)?.lines())
 }

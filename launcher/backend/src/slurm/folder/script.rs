@@ -9,9 +9,7 @@ use schliff_slurm::job::JobId;
 use schliff_slurm::quote::{QuoteError, quote};
 use schliff_spec::id::SubmitKey;
 
-use super::{
-    DONE, EXIT, ID, INSTANCE, LOG, STARTS, STOP, Shelf, stop_word,
-};
+use super::{DONE, EXIT, ID, INSTANCE, LOG, STARTS, STOP, Shelf, stop_word};
 
 /// Exit code of a script that could not use the storage; what it says on standard error tells why.
 pub(crate) const CANNOT: i32 = 9;
@@ -74,7 +72,9 @@ pub(crate) fn open(shelf: &Shelf, opening: &Opening<'_>) -> Result<String, Scrip
     }
     text.push_str("echo made\n");
     if let Some(submit) = opening.submit {
-        text.push_str(&format!("(\n{submit}\n) >\"$d/.out\" 2>\"$d/.err\"\nc=$?\n"));
+        text.push_str(&format!(
+            "(\n{submit}\n) >\"$d/.out\" 2>\"$d/.err\"\nc=$?\n"
+        ));
         text.push_str(KEEP_ID);
     }
     text.push_str(")\n");

@@ -23,7 +23,9 @@ const SIGNAL_BASE: i32 = 128;
 /// The end that the script told of, if it did.
 pub(super) fn done(facts: &Facts, jobs: &[&Job]) -> Option<AllocationEnd> {
     let code = facts.done?;
-    let was_cancelled = jobs.iter().any(|job| job.state.base == BaseState::Cancelled);
+    let was_cancelled = jobs
+        .iter()
+        .any(|job| job.state.base == BaseState::Cancelled);
     // It had the time to end well, but nobody wanted to wait for that.
     if facts.stop == Some(StopHow::Now) && was_cancelled {
         return Some(AllocationEnd::Cancelled);
@@ -34,7 +36,9 @@ pub(super) fn done(facts: &Facts, jobs: &[&Job]) -> Option<AllocationEnd> {
 /// The job that says how its key ended: the last one, other than one that only gave way to another.
 pub(super) fn decisive<'a>(jobs: &[&'a Job]) -> Option<&'a Job> {
     let gave_way = |job: &Job| job.state.base == BaseState::Completed;
-    jobs.iter().copied().max_by_key(|job| (!gave_way(job), job.end_at, job.id))
+    jobs.iter()
+        .copied()
+        .max_by_key(|job| (!gave_way(job), job.end_at, job.id))
 }
 
 /// What a job that is over says of its key.

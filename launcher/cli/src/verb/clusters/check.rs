@@ -34,15 +34,14 @@ fn asked(profile: &ClusterProfile, slurm: &Slurm) -> Result<Checked, CliError> {
         .build()
         .map_err(|error| CliError::bug("cannot start the runtime").caused_by(error))?;
     runtime.block_on(async {
-        let reach = Reach::of(slurm).map_err(|error| {
-            let text = format!("cannot reach the cluster {}", profile.name);
-            CliError::usage(text).caused_by(error)
-        })?;
-        let place = reach.channel().place();
-        let facts = look(slurm, profile.limits, &reach).await.map_err(|error| {
+        let cannot = |error: &(dyn std::error::Error + 'static)| {
             let text = format!("cannot ask the cluster {}", profile.name);
-            CliError::new(ExitCode::Unreachable, text).caused_by(schliff_backend::chain(&error))
-        })?;
+            CliError::new(ExitCode::Unreachable, text).caused_by(schliff_backend::chain(error))
+        };
+        let reach = Reach::of(slurm).map_err(|error| cannot(&error))?;
+        let place = reach.channel().place();
+        let facts = look(slurm, profile.limits, &reach).await;
+        let facts = facts.map_err(|error| cannot(&error))?;
         Ok(Checked {
             cluster: profile.name.to_string(),
             place,

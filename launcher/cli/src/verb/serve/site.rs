@@ -13,8 +13,11 @@ use std::time::Duration;
 use schliff_backend::local::{Local, LocalOptions};
 use schliff_backend::slurm::{Reach, SlurmBackend, SlurmOptions};
 use schliff_coordinator::Site;
-use schliff_spec::cluster::{self, Backend, ClusterProfile};
+use schliff_slurm::channel::Channel;
+use schliff_spec::cluster::{self, Backend, ClusterProfile, Reports, Transport};
 
+use super::relayed::{Relayed, drains};
+use super::relayer::{Relayer, Storage};
 use crate::outcome::CliError;
 
 /// The word in the state folder that tells this coordinator's jobs from those of others.
@@ -23,16 +26,20 @@ const INSTANCE: &str = "instance";
 const INSTANCE_BYTES: usize = 8;
 
 /// The cluster of a profile, for a coordinator with this state folder.
-pub(super) fn site(profile: &ClusterProfile, state: &Path) -> Result<Site, CliError> {
-    let site = match &profile.backend {
-        Backend::Local(local) => on_this_host(profile, local, state)?,
+pub(super) fn site(
+    profile: &ClusterProfile,
+    state: &Path,
+) -> Result<(Site, Option<Relayer>), CliError> {
+    let (site, relayer) = match &profile.backend {
+        Backend::Local(local) => (on_this_host(profile, local, state)?, None),
         Backend::Slurm(slurm) => on_slurm(profile, slurm, state)?,
     };
-    Ok(Site {
+    let site = Site {
         cost: profile.cost,
         country: profile.site.country.clone(),
         ..site
-    })
+    };
+    Ok((site, relayer))
 }
 
 fn on_this_host(
@@ -58,7 +65,7 @@ fn on_slurm(
     profile: &ClusterProfile,
     slurm: &cluster::Slurm,
     state: &Path,
-) -> Result<Site, CliError> {
+) -> Result<(Site, Option<Relayer>), CliError> {
     let name = &profile.name;
     if let Some(blank) = slurm.blanks().first() {
         let (key, value) = (blank.key, &blank.value);
@@ -73,11 +80,40 @@ fn on_slurm(
         instance: instance(state).map_err(|error| cannot(profile, &error))?,
     };
     let reach = Reach::of(slurm).map_err(|error| cannot(profile, &error))?;
-    let backend = SlurmBackend::new(options, reach);
-    Ok(Site {
+    let channel = Arc::clone(reach.channel());
+    let backend = Arc::new(SlurmBackend::new(options, reach));
+    let (backend, relayer) = match slurm.reports {
+        Reports::Direct => (backend as Arc<dyn schliff_backend::Backend>, None),
+        Reports::Spool => {
+            let (backend, relayer) = relayed(profile, slurm, backend, channel);
+            (backend, Some(relayer))
+        }
+    };
+    let site = Site {
         observe_every: Duration::from_secs(slurm.observe_every_s.max(1)),
-        ..Site::new(Arc::new(backend))
-    })
+        ..Site::new(backend)
+    };
+    Ok((site, relayer))
+}
+
+/// The back-end of a cluster whose agents reach nobody, and its relay.
+fn relayed(
+    profile: &ClusterProfile,
+    slurm: &cluster::Slurm,
+    backend: Arc<SlurmBackend>,
+    channel: Arc<dyn Channel>,
+) -> (Arc<dyn schliff_backend::Backend>, Relayer) {
+    let (relay, drains) = drains();
+    let relayer = Relayer {
+        cluster: profile.name.clone(),
+        storage: match slurm.transport {
+            Transport::Ssh { .. } => Storage::Behind(channel),
+            Transport::Command | Transport::Rest { .. } => Storage::Here,
+        },
+        folder: slurm.folder.clone(),
+        drains,
+    };
+    (Arc::new(Relayed::new(backend, relay)), relayer)
 }
 
 fn max_time_ms(profile: &ClusterProfile) -> Option<u64> {
@@ -96,7 +132,11 @@ fn instance(state: &Path) -> std::io::Result<String> {
     let mut bytes = [0; INSTANCE_BYTES];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
     let word: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path);
     match made {
         Ok(mut file) => {
             file.write_all(word.as_bytes())?;
