@@ -122,7 +122,10 @@ mod tests {
             let script = format!(
                 "set -euo pipefail; SLURM_JOB_ID=1; squeue() {{ {told}; }}\n{alarm}echo \"${{alarm:-0}}\""
             );
-            let output = Command::new("bash").args(["-c", &script]).output().expect("bash runs");
+            let output = Command::new("bash")
+                .args(["-c", &script])
+                .output()
+                .expect("bash runs");
             let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             let after_s: i64 = text.parse().unwrap_or_else(|_| panic!("{output:?}"));
             assert!(wanted.contains(&after_s), "{told}: {after_s}");
