@@ -20,7 +20,8 @@ fn end_link(id: u32) {
 #[test]
 fn a_job_goes_on_in_its_place_past_the_cap_even_while_nobody_coordinates() {
     let Some(dev) = dev() else { return };
-    let more = "may_start_now = true\nsignal_before = \"30s\"\n---\n[limits]\nmax_time = \"2min\"\n";
+    let more =
+        "may_start_now = true\nsignal_before = \"30s\"\n---\n[limits]\nmax_time = \"2min\"\n";
     let mut scene = Scene::begin(dev, more, &WORK);
     let id = scene.site.running();
     end_link(id);
@@ -30,7 +31,12 @@ fn a_job_goes_on_in_its_place_past_the_cap_even_while_nobody_coordinates() {
     let waits = || state_of(id) == "PENDING";
     wait_until(|| format!("a job that waits: {}", state_of(id)), waits);
     // Nobody else is there to spare it the two minutes.
-    slurm(&["scontrol", "update", &format!("JobId={id}"), "StartTime=now+2"]);
+    slurm(&[
+        "scontrol",
+        "update",
+        &format!("JobId={id}"),
+        "StartTime=now+2",
+    ]);
     scene.is_started(3);
     scene.site.serving.start_again();
     scene.ends_right(1);
@@ -39,10 +45,14 @@ fn a_job_goes_on_in_its_place_past_the_cap_even_while_nobody_coordinates() {
 #[test]
 fn a_job_goes_on_in_the_jobs_that_wait_for_it_even_while_nobody_coordinates() {
     let Some(dev) = dev() else { return };
-    let more = "chain = \"successors\"\nsignal_before = \"30s\"\n---\n[limits]\nmax_time = \"2min\"\n";
+    let more =
+        "chain = \"successors\"\nsignal_before = \"30s\"\n---\n[limits]\nmax_time = \"2min\"\n";
     let mut scene = Scene::begin(dev, more, &WORK);
     let queued = || scene.site.jobs().len();
-    wait_until(|| format!("the whole chain: {}", queued()), || queued() == 6);
+    wait_until(
+        || format!("the whole chain: {}", queued()),
+        || queued() == 6,
+    );
     let first = scene.site.running();
     end_link(first);
     scene.goes_on_after_start(2);
@@ -54,5 +64,8 @@ fn a_job_goes_on_in_the_jobs_that_wait_for_it_even_while_nobody_coordinates() {
     scene.site.serving.start_again();
     scene.ends_right(1);
     let left = || scene.site.jobs();
-    wait_until(|| format!("an empty queue: {:?}", left()), || left().is_empty());
+    wait_until(
+        || format!("an empty queue: {:?}", left()),
+        || left().is_empty(),
+    );
 }

@@ -6,6 +6,8 @@
 mod adopted;
 mod chain;
 mod faults;
+mod nodes;
+mod reach;
 mod scene;
 mod site;
 mod whole;

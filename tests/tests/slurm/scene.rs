@@ -55,7 +55,10 @@ impl Scene {
     /// Waits until the attempt's script has been started so often.
     #[track_caller]
     pub(crate) fn is_started(&self, nth: usize) {
-        let path = self.site.shared().join(format!("schliff-{}-1/starts", self.job));
+        let path = self
+            .site
+            .shared()
+            .join(format!("schliff-{}-1/starts", self.job));
         let starts = || fs::read_to_string(&path).unwrap_or_default();
         wait_until(
             || format!("start {nth}: {}", starts()),
@@ -96,8 +99,12 @@ fn curve(desk: &Desk, out: &str) -> Vec<String> {
     let path = desk.path(out).join("metrics.jsonl");
     let text = fs::read_to_string(&path);
     let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let points = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let points = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let points = points.filter(|point| !point["loss"].is_null());
     let keep = ["step", "loss", "grad_norm", "lr"];
-    points.map(|point| keep.map(|key| point[key].to_string()).join(" ")).collect()
+    points
+        .map(|point| keep.map(|key| point[key].to_string()).join(" "))
+        .collect()
 }

@@ -30,8 +30,12 @@ static CLUSTER: RwLock<()> = RwLock::new(());
 
 /// A share of the cluster, or all of it.
 enum Turn {
-    Shared { _guard: RwLockReadGuard<'static, ()> },
-    Alone { _guard: RwLockWriteGuard<'static, ()> },
+    Shared {
+        _guard: RwLockReadGuard<'static, ()>,
+    },
+    Alone {
+        _guard: RwLockWriteGuard<'static, ()>,
+    },
 }
 
 impl Turn {

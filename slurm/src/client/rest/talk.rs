@@ -129,9 +129,7 @@ impl Talk {
         begin: Option<UnixSeconds>,
     ) -> Result<(JobId, Remarks), SlurmError> {
         let api = self.api(doing).await?;
-        let batch = api
-            .adapted(batch)
-            .map_err(|no_way| unsaid(doing, &no_way))?;
+        let batch = api.adapted(batch);
         let script = render(&batch).map_err(|error| refused(doing, error.to_string()))?;
         let request = api.submit(&batch, &script, begin);
         let request = request.map_err(|no_way| unsaid(doing, &no_way))?;

@@ -12,25 +12,38 @@ use crate::time::UnixSeconds;
 
 /// How often the alarm looks whether its script is still there.
 const LOOK_EVERY_S: u32 = 5;
+/// The wall time is the partition's or the QOS's, which Slurm alone knows; there may be none.
+const ASKED: &str = r#"end=$(SLURM_TIME_FORMAT=standard squeue -h -j "$SLURM_JOB_ID" -o %e) || end=
+alarm=''
+if [[ -n $end ]] && end=$(date -d "$end" +%s 2>/dev/null); then
+    alarm=$((SECONDS + end - {before_s} - $(date +%s)))
+fi
+"#;
 
-/// The job as it can be asked for here, or what cannot be said: the warning before the end of its
-/// wall time would reach every process of every step, so the script sends it to itself.
-pub(super) fn adapted(batch: &Batch) -> Result<Batch, String> {
+/// The job as it can be asked for here: the warning before the end of its wall time would reach every
+/// process of every step, so the script sends it to itself.
+pub(super) fn adapted(batch: &Batch) -> Batch {
     let mut adapted = batch.clone();
     let Some((name, before_s)) = adapted.ask.signal.take() else {
-        return Ok(adapted);
+        return adapted;
     };
-    let limit_min = batch.ask.time_min;
-    let limit_min = limit_min.ok_or_else(|| format!("--signal=B:{name} without --time"))?;
-    let after_s = (u64::from(limit_min) * 60).saturating_sub(u64::from(before_s));
+    let alarm = match batch.ask.time_min {
+        Some(limit_min) => {
+            let after_s = (u64::from(limit_min) * 60).saturating_sub(u64::from(before_s));
+            format!("alarm={after_s}\n")
+        }
+        None => ASKED.replace("{before_s}", &before_s.to_string()),
+    };
     adapted.body = format!(
         "# slurmrestd v0.0.38 cannot ask for --signal=B:{name}@{before_s}: the script wakes itself.\n\
-         ( ( while sleep {LOOK_EVERY_S} && kill -0 \"$$\" && [ \"$SECONDS\" -lt {after_s} ]; do :; done\n\
+         {alarm}\
+         [[ -z $alarm ]] ||\n\
+         ( ( while sleep {LOOK_EVERY_S} && kill -0 \"$$\" && [ \"$SECONDS\" -lt \"$alarm\" ]; do :; done\n\
          \x20   kill -s {name} \"$$\" ) </dev/null >/dev/null 2>&1 & )\n\
          \n{}",
         batch.body
     );
-    Ok(adapted)
+    adapted
 }
 
 /// The body of `POST job/submit`, or what it cannot say.
@@ -72,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_job_that_asks_for_everything() {
-        let batch = adapted(&full()).expect("a way");
+        let batch = adapted(&full());
         let body = submit(&batch, &batch.body).expect("a way");
         insta::assert_snapshot!(serde_json::to_string_pretty(&body).expect("JSON"));
     }
@@ -83,7 +96,7 @@ mod tests {
         batch.body = "trap 'echo told; exit 3' USR1\nwhile :; do sleep 0.01; done\n".to_owned();
         // At once: the limit is shorter than the warning.
         batch.ask.time_min = Some(1);
-        let script = adapted(&batch).expect("a way").body;
+        let script = adapted(&batch).body;
         let script = script.replace("sleep 5", "sleep 0.1");
         let output = Command::new("bash").args(["-c", &script]).output();
         let output = output.expect("bash runs");
@@ -92,11 +105,37 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_before_an_unknown_end_cannot_be_said() {
+    fn the_script_asks_for_an_end_that_only_slurm_knows() {
         let mut batch = full();
         batch.ask.time_min = None;
-        assert!(adapted(&batch).is_err());
+        let adapted = adapted(&batch).body;
+        let head = adapted.strip_suffix(&batch.body).expect("it comes first");
+        let (alarm, _) = head.split_once("[[ -z $alarm ]]").expect("an alarm");
+        let (_, before_s) = batch.ask.signal.expect("a signal");
+        let far = i64::from(before_s) + 3_600;
+        for (told, wanted) in [
+            (format!("date -d '{far} seconds' +%FT%T"), 3_590..=3_600),
+            ("echo NONE".to_owned(), 0..=0),
+            ("true".to_owned(), 0..=0),
+            ("false".to_owned(), 0..=0),
+        ] {
+            let script = format!(
+                "set -euo pipefail; SLURM_JOB_ID=1; squeue() {{ {told}; }}\n{alarm}echo \"${{alarm:-0}}\""
+            );
+            let output = Command::new("bash")
+                .args(["-c", &script])
+                .output()
+                .expect("bash runs");
+            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            let after_s: i64 = text.parse().unwrap_or_else(|_| panic!("{output:?}"));
+            assert!(wanted.contains(&after_s), "{told}: {after_s}");
+        }
+    }
+
+    #[test]
+    fn a_job_without_a_warning_is_left_as_it_is() {
+        let mut batch = full();
         batch.ask.signal = None;
-        assert_eq!(adapted(&batch), Ok(batch));
+        assert_eq!(adapted(&batch), batch);
     }
 }
