@@ -188,6 +188,10 @@ impl Slurm for CommandSlurm {
                 signal = format!("--signal={name}");
                 (vec!["scancel", "--batch", &signal], "signal")
             }
+            Cancel::SignalAll(name) => {
+                signal = format!("--signal={name}");
+                (vec!["scancel", "--full", &signal], "signal")
+            }
         };
         for some in jobs.chunks(AT_ONCE) {
             let doing = format!("{doing} {}", super::named(some));
