@@ -128,7 +128,7 @@ impl Desk {
             return;
         }
         let waiting = jobs.values().flatten();
-        for job in waiting.filter(|job| pending::waits_for_begin_time(job)) {
+        for job in waiting.filter(|job| pending::waits_for_begin_time(job, now())) {
             let is_new = locked(&self.released).insert((job.id, job.start_at));
             if is_new && let Err(error) = self.reach.slurm.start_now(job.id).await {
                 let cluster = &self.options.cluster;
