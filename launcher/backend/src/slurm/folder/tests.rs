@@ -50,9 +50,17 @@ fn key() -> SubmitKey {
 
 fn sh(script: &str) -> Output {
     let mut shell = Command::new("sh");
-    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = shell.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(script.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     Output {
         code: output.status.code().unwrap(),
@@ -85,10 +93,16 @@ fn a_folder_is_made_once_with_its_files_and_its_number() {
         panic!("made");
     };
     assert_eq!(output.stdout, b"Welcome\n7;juwels\n");
-    assert_eq!((output.code, output.stderr.as_slice()), (0, &b"hello\n"[..]));
+    assert_eq!(
+        (output.code, output.stderr.as_slice()),
+        (0, &b"hello\n"[..])
+    );
     let token = fs::read_to_string(storage.path("token")).unwrap();
     assert_eq!(token, "it's `secret` $HOME\\\nEND\n");
-    let mode = fs::metadata(storage.path("token")).unwrap().permissions().mode();
+    let mode = fs::metadata(storage.path("token"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     for is_again in [false, true] {
         let again = opened(&storage.shelf, Some("echo 8"), is_again);
@@ -97,7 +111,10 @@ fn a_folder_is_made_once_with_its_files_and_its_number() {
     let foreign = opened(&storage.of("other"), Some("echo 8"), true);
     assert_eq!(foreign, Ok(Opened::Foreign("word".into())));
     let facts = storage.look();
-    assert_eq!((facts.instance.as_str(), facts.made_at), ("word", Some(1_000)));
+    assert_eq!(
+        (facts.instance.as_str(), facts.made_at),
+        ("word", Some(1_000))
+    );
     assert_eq!(facts.ids, [JobId(7)]);
     drop(storage.folder);
 }
@@ -127,12 +144,19 @@ fn what_scripts_and_agents_leave_is_read() {
         assert_eq!(read::nothing(&added), Ok(()));
     }
     fs::write(storage.path(STARTS), "7 0 1000\n7 1 1200\n").unwrap();
-    fs::write(storage.path(LOG), "first\nend\nattempt schliff-42-3\nthe last \\n word\n\n").unwrap();
+    fs::write(
+        storage.path(LOG),
+        "first\nend\nattempt schliff-42-3\nthe last \\n word\n\n",
+    )
+    .unwrap();
     let stop = sh(&script::mark_stop(&storage.shelf, key(), StopHow::Now).unwrap());
     assert_eq!(read::nothing(&stop), Ok(()));
     let facts = storage.look();
     assert_eq!(facts.ids, [JobId(7), JobId(8)]);
-    assert_eq!((facts.starts, facts.stop), (vec![JobId(7); 2], Some(StopHow::Now)));
+    assert_eq!(
+        (facts.starts, facts.stop),
+        (vec![JobId(7); 2], Some(StopHow::Now))
+    );
     assert_eq!((facts.done, facts.exit), (None, None));
     assert_eq!(facts.last_line, "the last \\n word");
     fs::write(storage.path(DONE), "75\n").unwrap();
@@ -178,7 +202,10 @@ fn an_answer_that_is_cut_off_is_no_shorter_answer() {
     };
     for text in ["", "schliff-42-3 7\n", "schliff-42-3 7\nen", "friend\n"] {
         let told = read::glances(&cut(text));
-        assert!(matches!(told, Err(ReadError::Garbled(_))), "{text:?}: {told:?}");
+        assert!(
+            matches!(told, Err(ReadError::Garbled(_))),
+            "{text:?}: {told:?}"
+        );
     }
     let failed = Output {
         code: script::CANNOT,
@@ -192,7 +219,13 @@ fn an_answer_that_is_cut_off_is_no_shorter_answer() {
 #[test]
 fn names_and_texts_that_are_none_are_refused() {
     let storage = Storage::new();
-    for (name, text) in [("a/b", ""), ("..", ""), ("", ""), ("a", "\0"), ("a", "x\nEND_m\n")] {
+    for (name, text) in [
+        ("a/b", ""),
+        ("..", ""),
+        ("", ""),
+        ("a", "\0"),
+        ("a", "x\nEND_m\n"),
+    ] {
         let files = [TextFile {
             name: name.into(),
             text: text.into(),
@@ -205,6 +238,9 @@ fn names_and_texts_that_are_none_are_refused() {
             submit: None,
             is_again: false,
         };
-        assert!(script::open(&storage.shelf, &opening).is_err(), "{name:?} {text:?}");
+        assert!(
+            script::open(&storage.shelf, &opening).is_err(),
+            "{name:?} {text:?}"
+        );
     }
 }
