@@ -115,8 +115,8 @@ pub(crate) fn unclear(
         };
         let runs = |job: &&Job| life(job, now) == Life::Runs && !is_completing(job);
         let waits = |job: &&Job| life(job, now) == Life::Waits;
-        let waits_only = !has_successors && jobs.iter().all(|job| waits(job));
-        !waits_only && !jobs.iter().any(|job| runs(job))
+        let waits_only = !has_successors && jobs.iter().all(waits);
+        !waits_only && !jobs.iter().any(runs)
     };
     glances
         .values()
