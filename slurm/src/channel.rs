@@ -60,11 +60,11 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A minute, which Slurm's own commands never take (`MessageTimeout` is 10 s), and 64 MiB, which
-    /// tell of some 500,000 jobs.
+    /// Two minutes: Slurm's own commands give up after nearly `MessageTimeout`, which some sites set to
+    /// 100 s. 64 MiB, which tell of some 500,000 jobs.
     fn default() -> Self {
         Self {
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_secs(120),
             output_bytes: 64 << 20,
         }
     }

@@ -24,8 +24,11 @@ use value::{List, Number, Text, section};
 pub struct Remarks {
     /// Each an error, in Slurm's words.
     pub errors: Vec<String>,
-    /// Each a warning, in Slurm's words.
+    /// Each a warning, in Slurm's words: something of the request was not understood.
     pub warnings: Vec<String>,
+    /// Each a word of the controller about a job that it took, such as that it is held: 24.11 has them
+    /// among the warnings.
+    pub notes: Vec<String>,
 }
 
 /// Reads the remarks of any answer.
@@ -34,10 +37,13 @@ pub struct Remarks {
 /// It is no JSON object.
 pub fn remarks(answer: &str) -> Result<Remarks, ParseError> {
     let form: RemarksForm = read("an answer of Slurm", answer)?;
-    let words = |list: List<RemarkForm>| list.0.into_iter().map(RemarkForm::words).collect();
+    let words = |list: Vec<RemarkForm>| list.into_iter().map(RemarkForm::words).collect();
+    let is_note = |remark: &RemarkForm| remark.source.as_str() == SUBMITTING;
+    let (notes, warnings) = form.warnings.0.into_iter().partition(is_note);
     Ok(Remarks {
-        errors: words(form.errors),
-        warnings: words(form.warnings),
+        errors: words(form.errors.0),
+        warnings: words(warnings),
+        notes: words(notes),
     })
 }
 
@@ -106,6 +112,9 @@ fn read<'a, T: Deserialize<'a>>(what: &'static str, answer: &'a str) -> Result<T
     serde_json::from_str(answer).map_err(|error| ParseError::new(what, answer, error.to_string()))
 }
 
+/// Who tells of a job that was taken; fields that are not understood have their path in its place.
+const SUBMITTING: &str = "slurm_submit_batch_job()";
+
 #[derive(Deserialize)]
 struct RemarksForm {
     #[serde(default)]
@@ -120,6 +129,8 @@ struct RemarkForm {
     error: Text,
     #[serde(default)]
     description: Text,
+    #[serde(default)]
+    source: Text,
 }
 
 impl RemarkForm {
@@ -207,6 +218,20 @@ mod tests {
         assert!(remarks("Authentication failure").is_err());
         assert_eq!(remarks("{}"), Ok(Remarks::default()));
         assert_eq!(remarks(r#"{"errors":null}"#), Ok(Remarks::default()));
+    }
+
+    #[test]
+    fn what_is_said_of_a_job_is_no_warning() {
+        let answer = r##"{"job_id":20,"errors":[],"warnings":[
+            {"description":"Ignoring unknown field \"nodez\"","source":"#/job/nodez/"},
+            {"description":"Job is in held state, pending scheduler release",
+             "source":"slurm_submit_batch_job()"}]}"##;
+        let found = remarks(answer).expect("an object");
+        assert_eq!(found.warnings, ["Ignoring unknown field \"nodez\""]);
+        assert_eq!(
+            found.notes,
+            ["Job is in held state, pending scheduler release"]
+        );
     }
 
     #[test]

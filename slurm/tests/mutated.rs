@@ -101,6 +101,7 @@ fn read(text: &str) {
     let _ = sbatch::trial(text);
     let _ = sbatch::submitted(text);
     let _ = json::jobs(text);
+    let _ = json::past(text);
     let _ = json::nodes(text);
     let _ = json::partitions(text);
     let _ = json::remarks(text);

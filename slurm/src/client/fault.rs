@@ -20,12 +20,14 @@ pub(super) enum Kind {
 }
 
 /// The controller got the request, or part of it, and its answer did not come back.
-const LOST: [&str; 5] = [
+const LOST: [&str; 6] = [
     "timed out on send/recv",
     "zero bytes were transmitted or received",
     "unexpected message received",
     "communication connection failure during",
     "message receive failure",
+    // slurmrestd of 24.11, of a controller that is away.
+    "signal request failed",
 ];
 
 /// Nothing was asked of the controller, or it was busy with itself.

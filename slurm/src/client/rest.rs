@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 
 use super::fault::{self, Kind};
-use super::{Cancel, Slurm, SlurmError, Trial};
+use super::{Cancel, START_IN_S, Slurm, SlurmError, Trial};
 use crate::batch::Batch;
 use crate::channel::Limits;
 use crate::job::{Job, JobId};
@@ -50,6 +50,8 @@ pub struct RestSlurm {
 
 /// A job that only shows whether it would be taken.
 const TRIAL: &str = "trial-of-";
+/// It is cancelled long before.
+const TRIAL_BEGINS_S: i64 = 7 * 86_400;
 
 impl RestSlurm {
     /// Connects when it is first needed.
@@ -75,7 +77,7 @@ impl RestSlurm {
 impl Slurm for RestSlurm {
     async fn submit(&self, batch: &Batch) -> Result<JobId, SlurmError> {
         let doing = format!("submit the job {}", batch.name);
-        let (job, remarks) = self.talk.give(&doing, batch).await?;
+        let (job, remarks) = self.talk.give(&doing, batch, None).await?;
         if remarks.warnings.is_empty() {
             return Ok(job);
         }
@@ -84,14 +86,14 @@ impl Slurm for RestSlurm {
         Err(super::doubtful(&doing, job, &warnings, cancelled))
     }
 
-    /// There is no such call: a held job under another name is submitted and cancelled, which tells
-    /// of no start.
+    /// There is no such call: a job under another name that begins in a week is submitted and
+    /// cancelled, which tells of no start. One that is held would not be looked at.
     async fn test(&self, batch: &Batch) -> Result<Trial, SlurmError> {
         let doing = format!("test the job {}", batch.name);
         let mut trial = batch.clone();
         trial.name = format!("{TRIAL}{}", batch.name);
-        trial.ask.is_held = true;
-        let (job, remarks) = self.talk.give(&doing, &trial).await?;
+        let later = UnixSeconds(server::now_unix_s() + TRIAL_BEGINS_S);
+        let (job, remarks) = self.talk.give(&doing, &trial, Some(later)).await?;
         self.cancel(&[job], Cancel::End).await?;
         let why = against(remarks);
         if !why.is_empty() {
@@ -142,16 +144,21 @@ impl Slurm for RestSlurm {
     async fn cancel(&self, jobs: &[JobId], how: Cancel) -> Result<(), SlurmError> {
         let verb = match how {
             Cancel::End => "cancel",
-            Cancel::SignalBatch(_) => "signal",
+            Cancel::SignalBatch(_) | Cancel::SignalAll(_) => "signal",
         };
         for job in jobs {
             let doing = format!("{verb} job {job}");
             let api = self.talk.api(&doing).await?;
             let request = api.cancel(*job, how);
             let request = request.map_err(|no_way| unsaid(&doing, &no_way))?;
-            match self.talk.call(change(&doing), api, &request).await {
-                Err(SlurmError::Refused { why, .. }) if fault::is_over_already(&why) => {}
-                other => drop(other?),
+            let why = match self.talk.call(change(&doing), api, &request).await {
+                // From 23.11 on, an error of the job stands in a list of its own.
+                Ok(answer) => answer.job_errors().join("; "),
+                Err(SlurmError::Refused { why, .. }) => why,
+                Err(other) => return Err(other),
+            };
+            if !why.is_empty() && !fault::is_over_already(&why) {
+                return Err(fault::kind(1, &why).error(&doing, why));
             }
         }
         Ok(())
@@ -159,9 +166,9 @@ impl Slurm for RestSlurm {
 
     async fn start_now(&self, job: JobId) -> Result<(), SlurmError> {
         let doing = format!("let job {job} start now");
-        let now = UnixSeconds(server::now_unix_s());
+        let soon = UnixSeconds(server::now_unix_s() + START_IN_S);
         let api = self.talk.api(&doing).await?;
-        let request = api.start(job, now);
+        let request = api.start(job, soon);
         let answer = self.talk.call(change(&doing), api, &request).await;
         answer.map(drop)
     }
@@ -177,15 +184,16 @@ impl Slurm for RestSlurm {
     }
 }
 
-/// What Slurm says against a job that it took on trial. Held it is by our own wish, and nodes that are
-/// in use are nothing against it.
+/// What Slurm says against a job that it took on trial. Nodes that are in use are nothing against it,
+/// and being held is its own wish.
 fn against(remarks: Remarks) -> String {
     let is_meant = |words: &String| {
         let words = words.to_ascii_lowercase();
         !words.contains("held state") && !words.contains("busy")
     };
-    let errors = remarks.errors.into_iter().filter(is_meant);
-    let all: Vec<_> = errors.chain(remarks.warnings).collect();
+    let about = remarks.errors.into_iter().chain(remarks.notes);
+    let about = about.filter(is_meant);
+    let all: Vec<_> = about.chain(remarks.warnings).collect();
     all.join("; ")
 }
 

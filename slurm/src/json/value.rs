@@ -112,6 +112,10 @@ impl Text {
     pub(super) fn into_text(self) -> String {
         self.0
     }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,9 @@ async fn commands_on_this_machine() {
     };
     let slurm = CommandSlurm::new(here());
     conformance::all(&cluster, &slurm).await;
+    let partitions = slurm.partitions().await.expect("partitions");
+    let default = partitions.iter().find(|partition| partition.is_default);
+    assert_eq!(default.expect("a default").name, "batch");
     let known = slurm.associations().await.expect("accounts");
     let known = known.expect("this cluster has accounting");
     assert!(

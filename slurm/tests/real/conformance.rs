@@ -202,7 +202,8 @@ async fn nodes_and_partitions_are_told(slurm: &dyn Slurm) {
         named("batch").expect("batch"),
         named("short").expect("short"),
     );
-    assert!(batch.is_default && batch.is_up && !short.is_default);
+    // Which one is the default, slurmrestd of 24.11 does not tell.
+    assert!(batch.is_up && !short.is_default);
     assert_eq!((batch.max_time_min, short.max_time_min), (None, Some(3)));
     assert_eq!(batch.nodes as usize, nodes.len());
     let version = slurm.version().await.expect("a version");

@@ -42,6 +42,15 @@ async fn a_bad_token_is_told_and_a_renewed_one_is_picked_up() {
     assert!(matches!(error, SlurmError::Unauthorized { .. }), "{error}");
     let error = slurm.queue("").await.expect_err("a bad token");
     assert!(matches!(error, SlurmError::Unauthorized { .. }), "{error}");
+    // `{"exp":1}`: it is not even sent.
+    std::fs::write(
+        &options.token_file,
+        "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.AAAA\n",
+    )
+    .expect("written");
+    let error = slurm.queue("").await.expect_err("an expired token");
+    assert!(matches!(error, SlurmError::Unauthorized { .. }), "{error}");
+    assert!(error.to_string().contains("expired"), "{error}");
     std::fs::write(&options.token_file, good).expect("written");
     let id = slurm.submit(&batch).await.expect("a good token");
     slurm.cancel(&[id], Cancel::End).await.expect("cancelled");

@@ -4,7 +4,7 @@
 //! it does not understand is left out with a warning. v0.0.39 is left out: each release that has it
 //! has v0.0.38 or v0.0.40 too.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::batch::Batch;
 use crate::client::Cancel;
@@ -59,6 +59,8 @@ pub(super) enum Method {
     Post,
     Delete,
 }
+
+const BEGIN: &str = "begin_time";
 
 /// What cannot be asked for by an interface.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,17 +119,26 @@ impl Api {
         }
     }
 
-    /// Submits an adapted job.
-    pub(super) fn submit(self, batch: &Batch, script: &str) -> Result<Request, NoWay> {
+    /// Submits an adapted job, which does not begin before then.
+    pub(super) fn submit(
+        self,
+        batch: &Batch,
+        script: &str,
+        begin: Option<UnixSeconds>,
+    ) -> Result<Request, NoWay> {
         let body = match self.family {
             Family::V38 => v38::submit(batch, script),
             Family::V40 => v40::submit(batch, script),
             Family::V43 => v43::submit(batch, script),
         };
+        let mut body = body.map_err(|what| self.no_way(what))?;
+        if let Some(at) = begin {
+            body["job"][BEGIN] = self.begin(at);
+        }
         Ok(Request {
             method: Method::Post,
             path: self.path("job/submit"),
-            body: Some(body.map_err(|what| self.no_way(what))?),
+            body: Some(body),
         })
     }
 
@@ -139,6 +150,8 @@ impl Api {
                 return Err(self.no_way("that a signal is for the batch script alone".to_owned()));
             }
             (Cancel::SignalBatch(name), _) => format!("?signal={name}&flags=BATCH_JOB"),
+            (Cancel::SignalAll(name), Family::V38) => format!("?signal={name}"),
+            (Cancel::SignalAll(name), _) => format!("?signal={name}&flags=FULL_JOB"),
         };
         Ok(Request {
             method: Method::Delete,
@@ -147,15 +160,19 @@ impl Api {
         })
     }
 
-    pub(super) fn start(self, job: JobId, now: UnixSeconds) -> Request {
-        let body = match self.family {
-            Family::V38 => v38::start(),
-            Family::V40 | Family::V43 => v40::start(now),
-        };
+    /// Moves a job's begin.
+    pub(super) fn start(self, job: JobId, at: UnixSeconds) -> Request {
         Request {
             method: Method::Post,
             path: self.path(&format!("job/{job}")),
-            body: Some(body),
+            body: Some(json!({ BEGIN: self.begin(at) })),
+        }
+    }
+
+    fn begin(self, at: UnixSeconds) -> Value {
+        match self.family {
+            Family::V38 => v38::begin(at),
+            Family::V40 | Family::V43 => v40::begin(at),
         }
     }
 
@@ -197,8 +214,6 @@ impl Api {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn document(paths: &[&str]) -> Value {
@@ -251,5 +266,27 @@ mod tests {
         let error = old.cancel(JobId(3), how).expect_err("no way").to_string();
         assert!(error.contains("v0.0.38"), "{error}");
         assert!(old.cancel(JobId(3), Cancel::End).is_ok());
+        let all = old.cancel(JobId(3), Cancel::SignalAll("USR1"));
+        assert_eq!(all.expect("a way").path, "/slurm/v0.0.38/job/3?signal=USR1");
+    }
+
+    #[test]
+    fn times_are_in_the_form_of_the_interface() {
+        for (path, expected) in [
+            ("/slurm/v0.0.38/jobs", json!("uts9")),
+            (
+                "/slurm/v0.0.42/jobs",
+                json!({ "set": true, "infinite": false, "number": 9 }),
+            ),
+        ] {
+            let api = Api::pick(&document(&[path])).expect("known");
+            let moved = api.start(JobId(3), UnixSeconds(9)).body.expect("a body");
+            assert_eq!(moved[BEGIN], expected);
+            let batch = Batch::default();
+            let later = api.submit(&batch, "", Some(UnixSeconds(9))).expect("a way");
+            assert_eq!(later.body.expect("a body")["job"][BEGIN], expected);
+            let now = api.submit(&batch, "", None).expect("a way");
+            assert!(now.body.expect("a body")["job"].get(BEGIN).is_none());
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::StatusCode;
+use serde_json::Value;
 
 use super::RestOptions;
 use super::api::{Method, Request};
@@ -156,6 +157,20 @@ impl Answer {
         Some(Failed { kind, why })
     }
 
+    /// Errors of single jobs, in Slurm's words.
+    pub(super) fn job_errors(&self) -> Vec<String> {
+        let answer: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let status = answer.get("status").and_then(Value::as_array);
+        let words = |job: &Value| {
+            let error = job.get("error")?;
+            let is_one = error.get("code").and_then(Value::as_i64) != Some(0);
+            let words = error.get("message").or_else(|| error.get("string"));
+            let words = words.and_then(Value::as_str).unwrap_or_default();
+            (is_one && !words.is_empty()).then(|| words.to_owned())
+        };
+        status.into_iter().flatten().filter_map(words).collect()
+    }
+
     fn failed(&self, kind: Kind) -> Failed {
         let words: String = self.text.trim().chars().take(200).collect();
         Failed {
@@ -249,6 +264,27 @@ mod tests {
         ] {
             assert_eq!(kind_of(status, &text), expected, "{status} {text}");
         }
+    }
+
+    #[test]
+    fn errors_of_single_jobs_are_read() {
+        let errors = |text: &str| {
+            let answer = Answer {
+                status: StatusCode::OK,
+                text: text.to_owned(),
+            };
+            assert!(answer.error().is_none());
+            answer.job_errors()
+        };
+        assert_eq!(
+            errors(
+                r#"{"status":[{"error":{"string":"Access/permission denied","code":2002,
+                "message":"Access/permission denied"},"step_id":"21"}],"errors":[]}"#
+            ),
+            ["Access/permission denied"]
+        );
+        assert!(errors(r#"{"status":[{"error":{"code":0,"message":"No error"}}]}"#).is_empty());
+        assert!(errors(r#"{"status":[],"errors":[]}"#).is_empty());
     }
 
     #[test]

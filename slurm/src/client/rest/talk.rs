@@ -12,6 +12,7 @@ use crate::client::{Cancel, SlurmError};
 use crate::job::JobId;
 use crate::json::{self, Remarks};
 use crate::parse::ParseError;
+use crate::time::UnixSeconds;
 
 /// A job that there never is: Slurm's numbers end at 67,043,328.
 const NO_JOB: JobId = JobId(999_999_999);
@@ -120,18 +121,19 @@ impl Talk {
         read(&answer.text).map_err(|error| not_understood(doing, error.to_string()))
     }
 
-    /// Submits a job; the answer may have remarks beside the job's number.
+    /// Submits a job that begins then; the answer may have remarks beside the job's number.
     pub(super) async fn give(
         &self,
         doing: &str,
         batch: &Batch,
+        begin: Option<UnixSeconds>,
     ) -> Result<(JobId, Remarks), SlurmError> {
         let api = self.api(doing).await?;
         let batch = api
             .adapted(batch)
             .map_err(|no_way| unsaid(doing, &no_way))?;
         let script = render(&batch).map_err(|error| refused(doing, error.to_string()))?;
-        let request = api.submit(&batch, &script);
+        let request = api.submit(&batch, &script, begin);
         let request = request.map_err(|no_way| unsaid(doing, &no_way))?;
         let what = Operation {
             doing,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields;
 use crate::batch::Batch;
+use crate::time::UnixSeconds;
 
 /// How often the alarm looks whether its script is still there.
 const LOOK_EVERY_S: u32 = 5;
@@ -57,9 +58,9 @@ pub(super) fn submit(batch: &Batch, script: &str) -> Result<Value, String> {
     Ok(json!({ "script": script, "job": job.into_value() }))
 }
 
-/// The body of `POST job/ID` that lets it begin.
-pub(super) fn start() -> Value {
-    json!({ "begin_time": "now" })
+/// The field `begin_time`.
+pub(super) fn begin(at: UnixSeconds) -> Value {
+    format!("uts{}", at.0).into()
 }
 
 #[cfg(test)]
