@@ -107,8 +107,8 @@ Examples:
   schliff relay --folder /p/project/schliff --coordinator http://127.0.0.1:7411 --once
 
 For clusters whose profile has reports = \"spool\". A coordinator that reaches the cluster relays by
-itself. It may be ended and started again at any time, and two at a time do no harm. With --once it ends
-with 0 when all was taken, 3 where no coordinator answers, 4 where one refuses an attempt.";
+itself. It may be ended and started again at any time, and two at a time do no harm. With --once it
+ends with 0 when all was taken, 3 where no coordinator answers, 4 where one refuses an attempt.";
 
 pub(super) const SUBMIT_EXAMPLES: &str = "\
 Examples:

@@ -105,7 +105,9 @@ fn staged_checkpoints_are_seen_to_the_byte() {
         keep: 1,
     };
     note.leave(&base.path().join("one")).expect("a disk");
-    let large: Vec<u8> = (0..3_000_000_u32).map(|at| (at * 31 >> 3) as u8).collect();
+    let large: Vec<u8> = (0..3_000_000_u32)
+        .map(|at| ((at * 31) >> 3) as u8)
+        .collect();
     for (path, bytes) in [
         ("parts/large", &large[..]),
         ("manifests/1.json", b"{}"),

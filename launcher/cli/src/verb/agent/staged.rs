@@ -59,7 +59,11 @@ mod tests {
     #[test]
     fn only_what_is_behind_a_network_is_staged_and_the_leader_leaves_the_note() {
         let base = tempfile::tempdir().expect("a folder");
-        let text = "name = \"a\"\n[model]\nbase = \"m.gguf\"\n[data]\ntrain = \"t.jsonl\"\n";
+        for name in ["m.gguf", "t.jsonl"] {
+            std::fs::write(base.path().join(name), "some text\n").expect("a disk");
+        }
+        let text = "name = \"a\"\n[model]\nbase = \"m.gguf\"\n[data]\nformat = \"text\"\n\
+                    train = \"t.jsonl\"\n";
         let loaded = |uri: &str| {
             let text = format!("{text}[checkpoint]\nuri = \"{uri}\"\nkeep = 5\n");
             let path = base.path().join("job.toml");
