@@ -322,7 +322,7 @@ impl Owner {
             let cluster = cluster.clone();
             let is_question = matches!(action, Action::Estimate(_));
             let site = self.sites.get(&cluster);
-            if !site.is_some_and(|site| site.try_send(action).is_ok()) {
+            if site.is_none_or(|site| site.try_send(action).is_err()) {
                 continue;
             }
             match is_question {
