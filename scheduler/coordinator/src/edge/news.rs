@@ -342,8 +342,10 @@ impl Reader<'_> {
 
     fn finish(mut self) -> Heard {
         let told = self.heard.points.last().map(|point| point.step);
+        // The first node tells of steps; what another one last saw of its ranks may be older.
+        let leads = self.node == 0;
         let beaten = self.heard.ranks.iter().map(|rank| rank.step).max();
-        let step = told.or(beaten).map(Step);
+        let step = told.or(beaten.filter(|_| leads)).map(Step);
         let steps = (self.steps > 0).then_some(Step(self.steps));
         self.heard.news.push(input::News::Alive { step, steps });
         self.heard

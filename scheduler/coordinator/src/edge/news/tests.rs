@@ -104,6 +104,19 @@ fn beats_are_heard_and_not_kept() {
 }
 
 #[test]
+fn only_beats_of_the_first_node_say_how_far_the_job_is() {
+    for (node, step) in [(0, Some(Step(13))), (1, None)] {
+        let beats = ReportRequest {
+            node,
+            ..request(6, vec![beat(2, 13)])
+        };
+        let heard = heard(beats, &known(), NOW).unwrap();
+        let steps = Some(Step(100));
+        assert_eq!(heard.news, [input::News::Alive { step, steps }], "{node}");
+    }
+}
+
+#[test]
 fn what_a_rank_says_of_itself_is_plain_and_short() {
     let rank = RankView {
         doing: format!("\u{1b}[2J{}", "x".repeat(1_000)),
