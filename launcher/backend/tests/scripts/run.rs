@@ -161,7 +161,8 @@ fn it_saves_its_work_when_told_and_goes_on_after_a_requeue() {
     play.until_both_nodes_run(0);
     slurm("scancel", &["--batch", "--signal=USR1", &play.jobs[0]]);
     play.until("a requeue", |play| play.state(0) == "PENDING");
-    assert_eq!(play.read("exit").as_deref(), Some("75\n"));
+    let log = play.read("log");
+    assert_eq!(play.read("exit").as_deref(), Some("75\n"), "{log:?}");
     assert_eq!(play.read("done"), None);
     slurm(
         "scontrol",
