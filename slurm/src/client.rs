@@ -73,7 +73,13 @@ pub enum Cancel {
     End,
     /// Send a signal to the batch shell only, such as `USR1`.
     SignalBatch(&'static str),
+    /// Send a signal to every process of it: of use where all of them expect it.
+    SignalAll(&'static str),
 }
+
+/// How soon a job begins that is to start now. A node takes no job that it was told to end in the same
+/// second: one put into the queue again that starts at once fails ("Job credential revoked").
+pub(crate) const START_IN_S: i64 = 3;
 
 /// A Slurm cluster, however it is reached.
 #[async_trait]

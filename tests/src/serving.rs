@@ -22,6 +22,8 @@ pub struct Serving {
     pub url: String,
     /// Environment of every start.
     env: Vec<(String, String)>,
+    /// Arguments of every start.
+    args: Vec<String>,
 }
 
 impl Serving {
@@ -32,11 +34,17 @@ impl Serving {
 
     /// Starts one with this environment.
     pub fn start_with(desk: Desk, env: &[(&str, &str)]) -> Self {
+        Self::start_as(desk, &[], env)
+    }
+
+    /// Starts one with these further arguments and this environment.
+    pub fn start_as(desk: Desk, args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut serving = Self {
             desk,
             process: None,
             url: String::new(),
             env: Vec::new(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         };
         serving.set_env(env);
         serving.start_again();
@@ -46,12 +54,16 @@ impl Serving {
     /// Starts it anew on the same state.
     #[track_caller]
     pub fn start_again(&mut self) {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut args = vec!["serve", "--listen", "127.0.0.1:0"];
+        args.extend(self.args.iter().map(String::as_str));
+        let mut command = self.command(&args);
         command.envs(self.env.iter().cloned()).stdout(Stdio::null());
         let mut process = Running::start(command);
         // One that is to die may do so before it serves.
         let line = process.hear(|line| line.contains("http://"));
-        assert!(line.is_some() || !self.env.is_empty(), "it does not serve");
+        if line.is_none() && self.env.is_empty() {
+            panic!("it does not serve: {}", process.end().said);
+        }
         let line = line.unwrap_or_default();
         let url = line
             .split_whitespace()
@@ -72,6 +84,11 @@ impl Serving {
             signal("-KILL", process.id());
             drop(process.end());
         }
+    }
+
+    /// The coordinator's process number; 0 where none runs.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().map_or(0, Running::id)
     }
 
     /// Waits until it has ended by itself; gives what it said.

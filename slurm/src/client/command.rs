@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Cancel, Slurm, SlurmError, Trial};
+use super::{Cancel, START_IN_S, Slurm, SlurmError, Trial};
 use crate::association::{self, Association};
 use crate::batch::{Batch, render};
 use crate::calls::Calls;
@@ -188,6 +188,10 @@ impl Slurm for CommandSlurm {
                 signal = format!("--signal={name}");
                 (vec!["scancel", "--batch", &signal], "signal")
             }
+            Cancel::SignalAll(name) => {
+                signal = format!("--signal={name}");
+                (vec!["scancel", "--full", &signal], "signal")
+            }
         };
         for some in jobs.chunks(AT_ONCE) {
             let doing = format!("{doing} {}", super::named(some));
@@ -202,7 +206,8 @@ impl Slurm for CommandSlurm {
     async fn start_now(&self, job: JobId) -> Result<(), SlurmError> {
         let doing = format!("let job {job} start now");
         let which = format!("JobId={job}");
-        let words = ["scontrol", "update", &which, "StartTime=now"];
+        let when = format!("StartTime=now+{START_IN_S}");
+        let words = ["scontrol", "update", &which, &when];
         let output = self.run(&doing, self.scripts.plain(&words), 1, false);
         answer::read_done(&doing, &output.await?)
     }

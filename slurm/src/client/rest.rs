@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 
 use super::fault::{self, Kind};
-use super::{Cancel, Slurm, SlurmError, Trial};
+use super::{Cancel, START_IN_S, Slurm, SlurmError, Trial};
 use crate::batch::Batch;
 use crate::channel::Limits;
 use crate::job::{Job, JobId};
@@ -146,7 +146,7 @@ impl Slurm for RestSlurm {
     async fn cancel(&self, jobs: &[JobId], how: Cancel) -> Result<(), SlurmError> {
         let verb = match how {
             Cancel::End => "cancel",
-            Cancel::SignalBatch(_) => "signal",
+            Cancel::SignalBatch(_) | Cancel::SignalAll(_) => "signal",
         };
         for job in jobs {
             let doing = format!("{verb} job {job}");
@@ -168,9 +168,9 @@ impl Slurm for RestSlurm {
 
     async fn start_now(&self, job: JobId) -> Result<(), SlurmError> {
         let doing = format!("let job {job} start now");
-        let now = UnixSeconds(server::now_unix_s());
+        let soon = UnixSeconds(server::now_unix_s() + START_IN_S);
         let api = self.talk.api(&doing).await?;
-        let request = api.start(job, now);
+        let request = api.start(job, soon);
         let answer = self.talk.call(change(&doing), api, &request).await;
         answer.map(drop)
     }

@@ -127,11 +127,11 @@ struct Comparison<'a> {
 
 impl<'a> Comparison<'a> {
     fn fits(&mut self, key: &'static str, profile: impl ToString, site: impl ToString) {
-        self.add(key, Verdict::Fits, profile, site, None);
+        self.add(key, Verdict::Fits, (profile, site), None);
     }
 
     fn open(&mut self, key: &'static str, site: impl ToString, change: impl Into<String>) {
-        self.add(key, Verdict::Open, "", site, Some(change.into()));
+        self.add(key, Verdict::Open, ("", site), Some(change.into()));
     }
 
     fn differs(
@@ -141,15 +141,14 @@ impl<'a> Comparison<'a> {
         site: impl ToString,
         change: impl Into<String>,
     ) {
-        self.add(key, Verdict::Differs, profile, site, Some(change.into()));
+        self.add(key, Verdict::Differs, (profile, site), Some(change.into()));
     }
 
     fn add(
         &mut self,
         key: &'static str,
         verdict: Verdict,
-        profile: impl ToString,
-        site: impl ToString,
+        (profile, site): (impl ToString, impl ToString),
         change: Option<String>,
     ) {
         self.findings.push(Finding {

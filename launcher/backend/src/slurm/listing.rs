@@ -82,10 +82,11 @@ pub(crate) enum Life {
 pub(crate) fn life(job: &Job, now: UnixSeconds) -> Life {
     match job.state.base {
         BaseState::Pending => Life::Waits,
-        _ if is_completing(job) => match since(job.end_at, now) < COMPLETING_S {
-            true => Life::Runs,
-            false => Life::Over,
-        },
+        _ if is_completing(job) => {
+            // One that goes back into the queue has no end.
+            let is_stuck = job.end_at.is_some_and(|end| now.0 - end.0 >= COMPLETING_S);
+            if is_stuck { Life::Over } else { Life::Runs }
+        }
         BaseState::Running | BaseState::Suspended => Life::Runs,
         _ => Life::Over,
     }

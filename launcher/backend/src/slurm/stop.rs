@@ -25,11 +25,23 @@ impl Desk {
             alive.iter().partition(|(_, life)| *life == Life::Runs);
         let ids = |jobs: Vec<(JobId, Life)>| jobs.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
         self.cancel(&doing, &ids(waiting), Cancel::End).await?;
-        let how = match how {
-            StopHow::Gently => Cancel::SignalBatch("USR1"),
-            StopHow::Now => Cancel::End,
-        };
-        self.cancel(&doing, &ids(running), how).await
+        let running = ids(running);
+        match how {
+            StopHow::Now => self.cancel(&doing, &running, Cancel::End).await,
+            StopHow::Gently => self.warn(&doing, &running).await,
+        }
+    }
+
+    /// The script hands USR1 on to the agents. An old slurmrestd can only send it to every process:
+    /// each of ours takes it for the same, however often it comes.
+    async fn warn(&self, doing: &str, jobs: &[JobId]) -> Result<(), BackendError> {
+        let told = self.cancel(doing, jobs, Cancel::SignalBatch("USR1")).await;
+        match told {
+            Err(BackendError::Rejected { .. }) => {
+                self.cancel(doing, jobs, Cancel::SignalAll("USR1")).await
+            }
+            told => told,
+        }
     }
 
     pub(super) async fn forget(&self, key: SubmitKey) -> Result<(), BackendError> {

@@ -225,7 +225,12 @@ impl Desk {
             instance: &self.options.instance,
         };
         let jobs = batch::batches(&self.options.site, launch, attempt);
-        let jobs = jobs.map_err(|error| fault::rejected(doing, &error))?;
+        let mut jobs = jobs.map_err(|error| fault::rejected(doing, &error))?;
+        // Not every slurmrestd can say the one without the other; TERM comes all the same.
+        let is_by_rest = self.reach.commands.is_none();
+        for ask in jobs.iter_mut().map(|job| &mut job.ask) {
+            ask.signal.take_if(|_| is_by_rest && ask.time_min.is_none());
+        }
         let mut files = vec![TextFile {
             name: ENVIRONMENT.to_owned(),
             text: batch::environment(launch).map_err(|error| fault::rejected(doing, &error))?,

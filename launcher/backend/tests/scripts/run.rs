@@ -168,7 +168,7 @@ fn it_saves_its_work_when_told_and_goes_on_after_a_requeue() {
         &[
             "update",
             &format!("JobId={}", play.jobs[0]),
-            "StartTime=now",
+            "StartTime=now+3",
         ],
     );
     play.until_both_nodes_run(1);

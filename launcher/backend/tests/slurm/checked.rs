@@ -34,7 +34,7 @@ fn differing(findings: &[Finding]) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn the_cluster_s_own_profiles_fit_but_for_a_program_that_is_not_built() {
-    for name in ["dev.toml", "dev-ssh.toml"] {
+    for name in ["dev.toml", "dev-ssh.toml", "dev-rest.toml"] {
         let Some(path) = own(name) else { return };
         load(&path).unwrap_or_else(|problems| panic!("{problems}"));
         let text = fs::read_to_string(&path).expect("a profile");
@@ -50,13 +50,7 @@ async fn the_cluster_s_own_profiles_fit_but_for_a_program_that_is_not_built() {
                 .iter()
                 .any(|it| it.key == key && it.verdict == Verdict::Fits)
         };
-        for key in [
-            "ask",
-            "ask.account",
-            "ask.partition",
-            "launch.mpi",
-            "slurm.folder",
-        ] {
+        for key in ["ask", "ask.account", "ask.partition", "slurm.folder"] {
             assert!(fits(key), "{name}: {key} of {findings:#?}");
         }
     }

@@ -115,6 +115,7 @@ Examples:
   schliff submit job.toml
   schliff submit job.toml --wait -f --out runs/my-job
   schliff submit job.toml --set training.lr=1e-4 --after 41
+  schliff submit job.toml --cluster juwels-booster
   id=$(schliff submit job.toml) && schliff wait \"$id\"
 
 The job's number goes to standard output; with --wait its result goes there instead. Ctrl-C while it

@@ -57,6 +57,9 @@ pub(crate) enum JobsVerb {
 pub(crate) struct SubmitArgs {
     #[command(flatten)]
     pub(crate) job: JobArgs,
+    /// Where it runs, whatever the job file says: a cluster's name, or `any`
+    #[arg(long, value_name = "NAME", help_heading = "Job")]
+    pub(crate) cluster: Option<String>,
     /// Begin after these jobs have succeeded
     #[arg(long, value_name = "ID", num_args = 1.., help_heading = "Job")]
     pub(crate) after: Vec<JobId>,

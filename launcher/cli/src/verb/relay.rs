@@ -1,8 +1,8 @@
 //! `schliff relay`: ships what agents on nodes without a network left on shared storage.
 //!
 //! Rules: the storage is looked at every few seconds, and ever more rarely while nobody takes
-//! anything. Reports never wait for a checkpoint. What goes wrong is told once. Absent on purpose: what is shipped and how, which is
-//! [`schliff_agent::relay`].
+//! anything. Reports never wait for a checkpoint. What goes wrong is told once. Absent on purpose:
+//! what is shipped and how, which is [`schliff_agent::relay`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -21,13 +21,18 @@ use crate::{interrupt, job, plain, terminal};
 
 /// A coordinator may be away for so long, such as while it restarts.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// No cluster in particular.
+const ANY: &str = "any";
 /// Points of the curve that is drawn at the end.
 const POINTS: u32 = 1_000;
 /// Largest result that is read from the job's folder.
 const LARGEST_RESULT_BYTES: u64 = 16 << 20;
 
 pub(crate) fn submit(args: SubmitArgs) -> Outcome {
-    let job = absolute(job::load(&args.job)?.job)?;
+    let mut job = absolute(job::load(&args.job)?.job)?;
+    if let Some(name) = &args.cluster {
+        job.scheduling.cluster = (name != ANY).then(|| name.clone());
+    }
     let trials = sweep::children(&job).len();
     if job.sweep.is_some() {
         terminal::say(&format!("a search of {trials} trainings"));

@@ -33,6 +33,7 @@ fn every_verb() {
         "cancel",
         "explain",
         "wait",
+        "relay",
         "retry",
         "export",
         "clusters",

@@ -11,6 +11,7 @@ mod group;
 mod help;
 mod looking;
 mod plumbing;
+mod relaying;
 mod reporting;
 mod searches;
 mod serving;

@@ -19,22 +19,22 @@ use crate::stage::{JobFolder, Running, schliff};
 
 /// Writes down all that it is told.
 #[derive(Clone, Default)]
-struct Far(Arc<Mutex<Told>>);
+pub(crate) struct Far(Arc<Mutex<Told>>);
 
 #[derive(Default)]
-struct Told {
-    bodies: Vec<Body>,
+pub(crate) struct Told {
+    pub(crate) bodies: Vec<Body>,
     directive: Directive,
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 impl Far {
-    fn lock(&self) -> MutexGuard<'_, Told> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Told> {
         self.0.lock().expect("no panic")
     }
 
     /// The last word.
-    fn ended(&self) -> Ended {
+    pub(crate) fn ended(&self) -> Ended {
         let told = self.lock();
         let ended = told.bodies.iter().find_map(|body| match body {
             Body::Ended(ended) => Some(ended.clone()),
@@ -71,15 +71,15 @@ impl Agents for Far {
 }
 
 /// A job on one node, with a coordinator that takes its reports.
-struct Site {
-    job: JobFolder,
-    far: Far,
-    url: String,
+pub(crate) struct Site {
+    pub(crate) job: JobFolder,
+    pub(crate) far: Far,
+    pub(crate) url: String,
     _runtime: Runtime,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

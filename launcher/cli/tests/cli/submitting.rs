@@ -99,6 +99,22 @@ fn a_dry_run_needs_no_coordinator() {
 }
 
 #[test]
+fn the_command_line_says_where_it_runs() {
+    let folder = JobFolder::with("[scheduling]\ncluster = \"here\"\n");
+    for (name, wanted) in [("there", Some("cluster = \"there\"")), ("any", None)] {
+        let mut command = away_from_home(&["submit", "job.toml", "--dry-run", "--cluster", name]);
+        command.current_dir(folder.path(""));
+        let ended = end_of(command);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let told = ended
+            .stdout
+            .lines()
+            .find(|line| line.starts_with("cluster"));
+        assert_eq!(told, wanted, "{}", ended.stdout);
+    }
+}
+
+#[test]
 fn a_bad_job_file_is_not_submitted() {
     let (fake, folder) = (
         Fake::start(),

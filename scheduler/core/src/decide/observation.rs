@@ -225,6 +225,8 @@ fn weigh(attempt: &Attempt, end: &AllocationEnd) -> Ending {
     match (&said, &told) {
         // The batch system names the nodes; for the agent they are lost peers.
         (Ending::GroupLost, Ending::NodesLost { .. } | Ending::OutOfMemory) => told,
+        // Somebody cancelled it there, and it had the time to end well: nobody wants it to go on.
+        (Ending::MoreToDo, Ending::CancelledOutside) => told,
         // An interrupt reached the agent: what the batch system calls that says more.
         (Ending::CancelledOutside, _) => told,
         // Where runs follow one another, these may be the words of an earlier one: the exit code is

@@ -150,6 +150,8 @@ impl Api {
                 return Err(self.no_way("that a signal is for the batch script alone".to_owned()));
             }
             (Cancel::SignalBatch(name), _) => format!("?signal={name}&flags=BATCH_JOB"),
+            (Cancel::SignalAll(name), Family::V38) => format!("?signal={name}"),
+            (Cancel::SignalAll(name), _) => format!("?signal={name}&flags=FULL_JOB"),
         };
         Ok(Request {
             method: Method::Delete,
@@ -264,6 +266,8 @@ mod tests {
         let error = old.cancel(JobId(3), how).expect_err("no way").to_string();
         assert!(error.contains("v0.0.38"), "{error}");
         assert!(old.cancel(JobId(3), Cancel::End).is_ok());
+        let all = old.cancel(JobId(3), Cancel::SignalAll("USR1"));
+        assert_eq!(all.expect("a way").path, "/slurm/v0.0.38/job/3?signal=USR1");
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Comparison<'_> {
             (true, false) => self.differs(key, true, "no accounting database", "write false"),
             (false, true) => {
                 let (told, change) = ("has an accounting database", Some("write true".into()));
-                self.add(key, Verdict::Open, false, told, change);
+                self.add(key, Verdict::Open, (false, told), change);
             }
             (own, _) => self.fits(key, own, own),
         }

@@ -241,6 +241,9 @@ fn what_is_completing_runs_unless_it_has_done_so_for_too_long() {
     assert_eq!(end(&completing(5), done), exited(0));
     let killed = AllocationEnd::Killed { signal: None };
     assert_eq!(end(&completing(500), facts()), killed);
+    let [mut put_back] = completing(0);
+    put_back.end_at = None;
+    assert_eq!(status(&[put_back], facts()), AllocationStatus::Running);
 }
 
 const BASES: [BaseState; 13] = [

@@ -3,7 +3,7 @@
 //! Rules: a store that the nodes see is left as it is. The leader leaves a note of where they are to
 //! go.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use schliff_registry::checkpoint::staging::{Note, folder, is_remote};
 use schliff_spec::exit::ExitCode;
@@ -17,8 +17,7 @@ pub(super) fn stage(job: &mut Job, base: &Path, node: usize) -> Result<(), CliEr
     let Some(uri) = job.checkpoint.uri.take_if(|uri| is_remote(uri)) else {
         return Ok(());
     };
-    let place = folder(base, &uri);
-    let place = std::path::absolute(&place).unwrap_or(place);
+    let place = plain(&folder(base, &uri));
     if node == 0 {
         let left = Note { uri, keep }.leave(&place);
         left.map_err(|error| {
@@ -30,10 +29,32 @@ pub(super) fn stage(job: &mut Job, base: &Path, node: usize) -> Result<(), CliEr
     Ok(())
 }
 
+/// The absolute path without `..`. Taken by its letters: the folder of an attempt, which is all that
+/// is left that way, is no link.
+fn plain(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use schliff_registry::checkpoint::staging::NOTE;
+
+    #[test]
+    fn a_path_beside_an_attempts_folder_is_made_plain() {
+        let path = plain(Path::new("/p/schliff/schliff-1-1/../checkpoints/x"));
+        assert_eq!(path, Path::new("/p/schliff/checkpoints/x"));
+    }
 
     #[test]
     fn only_what_is_behind_a_network_is_staged_and_the_leader_leaves_the_note() {

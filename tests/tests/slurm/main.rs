@@ -1,0 +1,11 @@
+//! Both programs on a real Slurm, by each way to it: submit, chain, kill, go on.
+//!
+//! The cluster is the one of `make slurm-up`; without it, these tests say so and are passed over. Each
+//! has a coordinator and folders of its own; what it leaves in the queue is cancelled at its end.
+
+mod adopted;
+mod chain;
+mod faults;
+mod scene;
+mod site;
+mod whole;

@@ -1,0 +1,103 @@
+//! A job that has begun to train on Slurm, and what an undisturbed run of it on this machine gives.
+
+use std::fs;
+
+use schliff_tests::desk::Desk;
+use schliff_tests::ranks::{adapter, tiny_desk, train};
+use schliff_tests::running::wait_until;
+use serde_json::Value;
+
+use crate::site::{Dev, Site, Way};
+
+/// Enough to be disturbed several times in the middle of them.
+const STEPS: usize = 600;
+/// So many have been made before anything is disturbed.
+const FIRST: u64 = 20;
+
+/// It.
+pub(crate) struct Scene {
+    pub(crate) site: Site,
+    pub(crate) job: u64,
+    plain: (Vec<u8>, Vec<String>),
+}
+
+impl Scene {
+    /// Starts a coordinator by commands (`more` as for [`Dev::serve`]), submits with further arguments,
+    /// and waits for the first steps.
+    #[track_caller]
+    pub(crate) fn begin(dev: Dev, more: &str, args: &[&str]) -> Self {
+        Self::begin_as(dev, args, |desk| dev.profile(desk, Way::Command, more))
+    }
+
+    /// The same with another profile.
+    #[track_caller]
+    pub(crate) fn begin_as(dev: Dev, args: &[&str], profile: impl Fn(&Desk) -> String) -> Self {
+        let desk = tiny_desk(STEPS);
+        let plain = (train(&desk, "1"), curve(&desk, "out-1"));
+        let profile = profile(&desk);
+        let site = dev.serve_as(desk, &profile, &[]);
+        let mut all = vec!["job.toml", "--cluster", "dev", "--out", "out"];
+        all.extend(args);
+        let job = site.serving.submit(&all);
+        site.at_step(job, FIRST);
+        Self { site, job, plain }
+    }
+
+    /// The Slurm job makes further steps, after it has been started so often in all.
+    #[track_caller]
+    pub(crate) fn goes_on_after_start(&self, nth: usize) {
+        self.is_started(nth);
+        let before = self.site.serving.status(self.job);
+        let before = before["progress"]["step"].as_u64().unwrap_or(0);
+        self.site.at_step(self.job, before + FIRST);
+    }
+
+    /// Waits until the attempt's script has been started so often.
+    #[track_caller]
+    pub(crate) fn is_started(&self, nth: usize) {
+        let path = self.site.shared().join(format!("schliff-{}-1/starts", self.job));
+        let starts = || fs::read_to_string(&path).unwrap_or_default();
+        wait_until(
+            || format!("start {nth}: {}", starts()),
+            || starts().lines().count() >= nth,
+        );
+    }
+
+    /// Waits until the job says this of itself, to `status` and `explain` alike.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str) {
+        let says = |status: &Value| why(status).contains(words);
+        self.site.serving.wait_for(self.job, says);
+    }
+
+    /// It comes to its end in so many attempts, with the bytes and the curve of an undisturbed run.
+    #[track_caller]
+    pub(crate) fn ends_right(&self, attempts: usize) -> Value {
+        let serving = &self.site.serving;
+        let outcome = serving.outcome(self.job);
+        let status = serving.status(self.job);
+        assert_eq!(outcome, "succeeded", "{status:#}");
+        let had = status["attempts"].as_array().map(Vec::len);
+        assert_eq!(had, Some(attempts), "{status:#}");
+        assert!(adapter(&serving.desk, "out") == self.plain.0, "other bytes");
+        assert_eq!(curve(&serving.desk, "out"), self.plain.1);
+        status
+    }
+}
+
+/// Why a job is as it is.
+pub(crate) fn why(status: &Value) -> &str {
+    status["reason"]["text"].as_str().unwrap_or_default()
+}
+
+/// The curve of a run, without how fast it was.
+#[track_caller]
+fn curve(desk: &Desk, out: &str) -> Vec<String> {
+    let path = desk.path(out).join("metrics.jsonl");
+    let text = fs::read_to_string(&path);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let points = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let points = points.filter(|point| !point["loss"].is_null());
+    let keep = ["step", "loss", "grad_norm", "lr"];
+    points.map(|point| keep.map(|key| point[key].to_string()).join(" ")).collect()
+}
