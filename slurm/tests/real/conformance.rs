@@ -6,12 +6,13 @@ use schliff_slurm::job::JobId;
 use schliff_slurm::state::BaseState;
 use schliff_slurm::{Slurm, SlurmError};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, here};
 
 /// All of it.
 pub(crate) async fn all(cluster: &Cluster, slurm: &dyn Slurm) {
     a_held_job_is_listed_and_cancelled(cluster, slurm).await;
     what_is_asked_for_is_given(cluster, slurm).await;
+    everything_that_can_be_asked_for_is_understood(cluster, slurm).await;
     a_refused_job_leaves_nothing(cluster, slurm).await;
     a_trial_submits_nothing(cluster, slurm).await;
     a_signal_reaches_the_batch_script(cluster, slurm).await;
@@ -84,6 +85,51 @@ async fn what_is_asked_for_is_given(cluster: &Cluster, slurm: &dyn Slurm) {
             "{line} is not in:\n{log}"
         );
     }
+}
+
+async fn everything_that_can_be_asked_for_is_understood(cluster: &Cluster, slurm: &dyn Slurm) {
+    let first = slurm.submit(&cluster.held("first")).await.expect("taken");
+    let mut batch = cluster.held("everything");
+    let ask = &mut batch.ask;
+    ask.account = Some("dev".to_owned());
+    ask.partition = Some("batch".to_owned());
+    ask.qos = Some("normal".to_owned());
+    (ask.nodes, ask.tasks_per_node, ask.cpus_per_task) = (2, 2, Some(3));
+    (ask.is_exclusive, ask.no_kill, ask.may_requeue) = (true, true, true);
+    ask.signal = Some(("USR1".to_owned(), 60));
+    ask.after_any = Some(first.0);
+    ask.exclude = vec!["n3".to_owned(), "n4".to_owned()];
+    ask.nice = Some(5);
+    ask.gpus = Some(Gpus {
+        count: 1,
+        kind: None,
+        form: GpuForm::GpusPerNode,
+    });
+    let id = slurm.submit(&batch).await.expect("taken");
+    let shown = here().run(&format!("scontrol -o show job {id}")).await;
+    let shown = String::from_utf8(shown.expect("shown").stdout).expect("UTF-8");
+    for word in [
+        "Account=dev",
+        "QOS=normal",
+        "Nice=5",
+        "Requeue=1",
+        "TimeLimit=00:05:00",
+        "ExcNodeList=n[3-4]",
+        "OverSubscribe=NO",
+        "NumTasks=4",
+        "CPUs/Task=3",
+        "MinMemoryNode=50M",
+        &format!("WorkDir={}", batch.folder),
+    ] {
+        let has = shown.split_whitespace().any(|found| found == word);
+        assert!(has, "{word} is not in:\n{shown}");
+    }
+    assert!(shown.contains(&format!("afterany:{first}")), "{shown}");
+    assert!(shown.contains("gpu:1"), "{shown}");
+    slurm
+        .cancel(&[first, id], Cancel::End)
+        .await
+        .expect("ended");
 }
 
 async fn a_refused_job_leaves_nothing(cluster: &Cluster, slurm: &dyn Slurm) {
