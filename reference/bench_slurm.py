@@ -19,11 +19,13 @@ import time
 
 from bench_precision import machine
 from bench_slurm_site import (
-    ROOT, Cluster, Coordinator, job_file, raw_commands, raw_folder, raw_rest, stand_in, template, wait_until,
+    ROOT, SCHLIFF, Cluster, Coordinator, job_file, raw_commands, raw_folder, raw_rest, stand_in, template, wait_until,
 )
 
 EXAMPLE = ROOT / "target/release/examples/bench_slurm"
 PAGE = ROOT / "docs/benchmarks/slurm.md"
+# What the page was last made of.
+FIGURES = ROOT / "target/bench-slurm.json"
 TRANSPORTS = {"command": "commands", "ssh": "ssh", "rest": "REST"}
 
 
@@ -70,18 +72,27 @@ def latency(cluster, folder, pairs):
             raw.append(by_sbatch(cluster, raw_folder(copy, was, folder / f"raw-{at}"), began))
     # The first of each warms up.
     ours, raw = ours[1:], raw[1:]
-    return {"pairs": pairs, "ours": ours, "raw": raw, "script": str(folder / "raw--1/batch.sh")}
+    return {"pairs": pairs, "ours": ours, "raw": raw}
 
 
-def throughput(cluster, folder, script, jobs):
+def one_script(cluster, folder):
+    """The batch script of an attempt, as the back-end writes it."""
+    profile = cluster.profile(folder, "command")
+    with Coordinator(cluster, folder / "one", profile) as coordinator:
+        copy, was = template(cluster, coordinator, folder / "shared-command", job_file(folder))
+    return raw_folder(copy, was, folder / "raw")
+
+
+def throughput(cluster, folder, jobs):
     """Submits a second by each way, one and eight at a time."""
     figures, first = [], 1_000_000
+    script = one_script(cluster, folder)
     for way in TRANSPORTS:
         profile = cluster.profile(folder, way)
         for at_once in (1, 8):
             with cluster.waiting():
                 if way == "rest":
-                    raw_s = raw_rest(cluster, pathlib.Path(script), jobs, at_once)
+                    raw_s = raw_rest(cluster, script, jobs, at_once)
                 else:
                     raw_s = raw_commands(cluster, script, jobs, at_once, way == "ssh")
             with cluster.waiting():
@@ -92,33 +103,114 @@ def throughput(cluster, folder, script, jobs):
     return figures
 
 
-def watched(cluster, folder, jobs, seconds):
-    """What it costs to keep an eye on so many waiting jobs."""
+def watched(cluster, folder, stages, seconds):
+    """What it costs to keep an eye on so many waiting jobs, and on more."""
     folder.mkdir()
     profile = cluster.profile(folder, "command")
+    figures, queued = [], 0
     with cluster.waiting(), Coordinator(cluster, folder / "watch", profile) as coordinator:
-        begun = time.monotonic()
-        for share in range(0, jobs, 1_000):
-            seeds = list(range(share, min(jobs, share + 1_000)))
-            more = f'[sweep]\nmethod = "grid"\n[sweep.parameters]\ntraining.seed = {seeds}\n'
-            coordinator.schliff("submit", job_file(folder, more=more))
-        wait_until("the whole queue", lambda: len(cluster.queue()) >= jobs, 1)
-        queued_s = time.monotonic() - begun
-        # The listing after the last submit.
-        time.sleep(15)
-        rpcs, metrics, use, begun = cluster.rpcs(), coordinator.metrics(), coordinator.use(), time.monotonic()
-        time.sleep(seconds)
-        took_s = time.monotonic() - begun
-        use_after, metrics_after, rpcs_after = coordinator.use(), coordinator.metrics(), cluster.rpcs()
-        changed = {name: count - rpcs.get(name, 0) for name, count in rpcs_after.items()}
-        return {
-            "jobs": jobs, "nodes": cluster.nodes, "seconds": took_s, "queued_s": queued_s,
-            "rpcs": {name: count for name, count in changed.items() if count},
-            "metrics": {name: count - metrics[name] for name, count in metrics_after.items()},
-            "own": (use_after["own_s"] - use["own_s"]) / took_s,
-            "children": (use_after["children_s"] - use["children_s"]) / took_s,
-            "bytes": use_after["bytes"], "most_bytes": use_after["most_bytes"],
-        }
+        for jobs in stages:
+            begun = time.monotonic()
+            for share in range(queued, jobs, 1_000):
+                seeds = list(range(share, min(jobs, share + 1_000)))
+                more = f'[sweep]\nmethod = "grid"\n[sweep.parameters]\ntraining.seed = {seeds}\n'
+                coordinator.schliff("submit", job_file(folder, more=more))
+            wait_until("the whole queue", lambda: len(cluster.queue()) >= jobs, 1)
+            a_second = (jobs - queued) / (time.monotonic() - begun)
+            queued = jobs
+            figures.append({"jobs": jobs, "nodes": cluster.nodes, "a_second": a_second,
+                            "others": one_question(cluster), **watch(cluster, coordinator, seconds)})
+    return figures
+
+
+def one_question(cluster):
+    """RPCs of `squeue` for one job; the least of some, as others may ask meanwhile."""
+    counts = []
+    for job in cluster.queue()[:5]:
+        before = sum(cluster.rpcs().values())
+        cluster.run("squeue", "-j", job)
+        counts.append(sum(cluster.rpcs().values()) - before)
+    return min(counts)
+
+
+def watch(cluster, coordinator, seconds):
+    # The listing after the last submit.
+    time.sleep(15)
+    rpcs, metrics, use, begun = cluster.rpcs(), coordinator.metrics(), coordinator.use(), time.monotonic()
+    time.sleep(seconds)
+    use_after, took_s = coordinator.use(), time.monotonic() - begun
+    metrics_after, rpcs_after = coordinator.metrics(), cluster.rpcs()
+    changed = {name: count - rpcs.get(name, 0) for name, count in rpcs_after.items()}
+    return {
+        "seconds": took_s,
+        "rpcs": {name: count for name, count in changed.items() if count},
+        "metrics": {name: count - metrics[name] for name, count in metrics_after.items()},
+        "own": (use_after["own_s"] - use["own_s"]) / took_s,
+        "children": (use_after["children_s"] - use["children_s"]) / took_s,
+        "bytes": use_after["bytes"], "most_bytes": use_after["most_bytes"],
+    }
+
+
+def handover(cluster, folder, times):
+    """A job that trains is told to make room, as before the end of its wall time, and goes on in its next link."""
+    return {chain: [*hand_over(cluster, folder, chain, times)] for chain in ("requeue", "successors")} | {
+        "raw": [raw_handover(cluster, folder) for _ in range(times)]}
+
+
+def hand_over(cluster, folder, chain, times):
+    more = f'chain = "{chain}"\nsignal_before = "30s"\n'
+    profile = cluster.profile(folder, "command", SCHLIFF, more, 'max_time = "5min"\n')
+    out, shared = folder / f"out-{chain}", folder / "shared-command"
+    file = job_file(folder, 100_000, f'[resources]\ntime = "{5 * (times + 1)}min"\n')
+    with Coordinator(cluster, folder / chain, profile) as coordinator:
+        number = coordinator.schliff("submit", file, "--out", out).strip()
+        starts = shared / f"schliff-{number}-1/starts"
+        for _ in range(times):
+            before = wait_until("steps", lambda: (step := last_step(out)) > 20 and step)
+            had = len(starts.read_text().splitlines())
+            job = starts.read_text().split()[-3]
+            sent = time.time_ns()
+            cluster.run("scancel", "--batch", "--signal=USR1", job)
+            made = wait_until("a checkpoint", lambda: newest(out, sent), 0.01)
+            wait_until("the next link", lambda: len(starts.read_text().splitlines()) > had, 0.01)
+            begun = stamp(starts)
+            wait_until("a new step", lambda: last_step(out) > max(made[1], before), 0.01)
+            yield [(at - sent) / 1e9 for at in (made[0], begun, time.time_ns())]
+            before = last_step(out)
+            wait_until("some steps", lambda: last_step(out) > before + 20)
+        coordinator.schliff("cancel", number)
+        cluster.clear()
+
+
+def last_step(out):
+    """Of the curve; -1 where there is none yet."""
+    path = out / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    steps = [json.loads(line).get("step", -1) for line in lines[-1:] if line.endswith("}")]
+    return steps[0] if steps else -1
+
+
+def newest(out, since):
+    """When the newest checkpoint was committed, and its step, where that is newer."""
+    made = [(stamp(path), int(path.stem)) for path in (out / "checkpoints/manifests").glob("*.json")]
+    return max((it for it in made if it[0] >= since), default=None)
+
+
+def raw_handover(cluster, folder):
+    """Seconds from the signal to the start of a job that waits for the end of the one that hears it."""
+    first, second = folder / "raw-first", folder / "raw-second"
+    scripts = {first: "trap 'exit 75' USR1\ndate >{}\nwhile :; do sleep 0.05; done\n", second: "date >{}\n"}
+    for path, body in scripts.items():
+        path.unlink(missing_ok=True)
+        path.with_suffix(".sh").write_text("#!/bin/bash\n" + body.format(path))
+    words = ["sbatch", "--parsable", "--output=/dev/null"]
+    job = cluster.run(*words, first.with_suffix(".sh")).strip()
+    cluster.run(*words, f"--dependency=afterany:{job}", second.with_suffix(".sh"))
+    wait_until("the first", first.exists)
+    sent = time.time_ns()
+    cluster.run("scancel", "--batch", "--signal=USR1", job)
+    wait_until("the second", second.exists)
+    return (stamp(second) - sent) / 1e9
 
 
 def median(values):
@@ -182,95 +274,119 @@ def throughput_lines(figures):
 
 
 def watched_lines(figures):
-    hour = 3600 / figures["seconds"]
-    rpcs = sum(figures["rpcs"].values()) * hour
-    each = figures["jobs"] * 360
-    kinds = ", ".join(f"{name} {count}" for name, count in sorted(figures["rpcs"].items()))
-    return [
-        "## What watching asks of Slurm's controller",
+    mib = 1 << 20
+    lines = [
+        "## Watching jobs that wait",
         "",
-        f"{figures['jobs']:,} jobs wait, the profile's `observe_every` is the default of 10 s; {figures['seconds']:.0f} s by `sdiag`: {kinds}.",
+        f"{figures[0]['nodes']} nodes; the profile's `observe_every` is the default of 10 s. Jobs are queued by sweeps of 1,000 through one",
+        "coordinator, and then it is left alone. RPCs are an hour's, of questions and orders in `sdiag`; others ask",
+        "`squeue -j` for each job every 10 s.",
         "",
-        "| RPCs an hour | |",
-        "|---|---|",
-        f"| `squeue -j` for each job every 10 s | {each:,.0f} |",
-        f"| Schliff, by `sdiag` | {rpcs:,.0f} |",
-        f"| Schliff, by its own `schliff_backend_rpcs` | {figures['metrics'].get('backend_rpcs', 0) * hour:,.0f} |",
-        f"| Ratio | {rpcs / each:.4f} |",
+        "| Jobs | Queued a second | Others' RPCs | RPCs by `sdiag` | by our own metric | Ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in figures:
+        hour, each = 3600 / row["seconds"], row["jobs"] * 360 * row["others"]
+        rpcs = sum(row["rpcs"].values()) * hour
+        lines.append(
+            f"| {row['jobs']:,} | {row['a_second']:.1f} | {each:,} | {rpcs:,.0f} "
+            f"| {row['metrics'].get('backend_rpcs', 0) * hour:,.0f} | {rpcs / each:.4f} |"
+        )
+    lines += [
         "",
-        f"They were queued through one sweep at {figures['jobs'] / figures['queued_s']:.1f} jobs a second.",
+        "| Jobs | Share of a core, aim 10 % | of the shells and `squeue` that it runs | Memory | at most |",
+        "|---|---|---|---|---|",
+        *[f"| {row['jobs']:,} | {row['own'] * 100:.1f} % | {row['children'] * 100:.1f} % "
+          f"| {row['bytes'] / mib:.0f} MiB | {row['most_bytes'] / mib:.0f} MiB |" for row in figures],
         "",
     ]
+    kinds = ", ".join(f"{name} {count}" for name, count in sorted(figures[-1]["rpcs"].items()))
+    return [*lines, f"The RPCs of the last {figures[-1]['seconds']:.0f} s: {kinds}.", ""]
 
 
-def idle_lines(figures):
-    mib = 1 << 20
+def handover_lines(figures):
+    ways = {"requeue": "`chain = \"requeue\"`", "successors": "`chain = \"successors\"`"}
+    rows = []
+    for chain, name in ways.items():
+        columns = list(zip(*figures[chain]))
+        parts = [columns[0], *([late - soon for soon, late in zip(*pair)] for pair in zip(columns, columns[1:]))]
+        rows.append(f"| {name} | " + " | ".join(f"{median(part):.2f}" for part in [*parts, columns[2]]) + " |")
     return [
-        "## The coordinator while jobs wait",
+        "## From the signal to the next step",
         "",
-        f"{figures['nodes']} nodes, {figures['jobs']:,} jobs that wait, {figures['seconds']:.0f} s.",
+        "A tiny model trains and hears what Slurm sends before the end of the wall time; its next link goes on from the",
+        f"checkpoint. Medians of {len(figures['requeue'])} times, in seconds.",
         "",
-        "| What | Aim | Measured |",
-        "|---|---|---|",
-        f"| share of a core, the coordinator | 10 % | {figures['own'] * 100:.1f} % |",
-        f"| share of a core, the shells and `squeue` that it runs | | {figures['children'] * 100:.1f} % |",
-        f"| memory, and at most | | {figures['bytes'] / mib:.0f} MiB, {figures['most_bytes'] / mib:.0f} MiB |",
+        "| | Signal to committed checkpoint | to the start of the next link | to its first new step | Whole |",
+        "|---|---|---|---|---|",
+        *rows,
+        f"| `sbatch --dependency=afterany`, a script that only exits | | {median(figures['raw']):.2f} | | |",
         "",
     ]
 
 
 def report(figures):
+    loads = [f"| {name} | {before} | {after} |" for name, (before, after) in figures["loads"].items()]
     return "\n".join([
         "# Slurm, with Schliff and without",
         "",
         f"Written by `make bench-slurm`, on Slurm {figures['version']} of `slurm/dev`: its daemons, the jobs and Schliff share",
-        f"the cores of one machine. Load of it over 1, 5 and 15 minutes before: {figures['load'][0]}; after: {figures['load'][1]}.",
+        "the cores of one machine, with whatever else runs there.",
         "",
         *[f"- {line}" for line in machine()],
+        "",
+        "| Part | Load over 1, 5 and 15 minutes before | after |",
+        "|---|---|---|",
+        *loads,
         "",
         *latency_lines(figures["latency"]),
         *throughput_lines(figures["throughput"]),
         *watched_lines(figures["watched"]),
-        *idle_lines(figures["idle"]),
+        *handover_lines(figures["handover"]),
     ])
 
 
-def measure(arguments, folder):
-    figures = {"load": [load()]}
-    small, large = folder / "a", folder / "b"
-    for own in (small, large):
-        own.mkdir()
-    with Cluster(small, 4) as cluster:
-        figures["version"] = cluster.version
-        figures["latency"] = latency(cluster, small, arguments.pairs)
-        figures["throughput"] = throughput(cluster, small, figures["latency"]["script"], arguments.submits)
-        figures["watched"] = watched(cluster, small / "watched", arguments.watched, arguments.seconds)
-    with Cluster(large, arguments.nodes) as cluster:
-        figures["idle"] = watched(cluster, large / "idle", arguments.waiting, arguments.seconds)
-    figures["load"].append(load())
-    return figures
+def parts(arguments):
+    """Each on a cluster of its own, of so many nodes."""
+    return {
+        "latency": (4, lambda cluster, folder: latency(cluster, folder, arguments.pairs)),
+        "throughput": (4, lambda cluster, folder: throughput(cluster, folder, arguments.submits)),
+        "handover": (4, lambda cluster, folder: handover(cluster, folder, arguments.handovers)),
+        "watched": (arguments.nodes, lambda cluster, folder: watched(
+            cluster, folder, arguments.waiting, arguments.seconds)),
+    }
+
+
+def measure(name, nodes, part, figures):
+    # Short, as it holds sockets, and not below the working tree, which the daemons' users may not read.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="schliff-bs-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        with Cluster(folder, nodes) as cluster:
+            before = load()
+            figures["version"] = cluster.version
+            figures[name] = part(cluster, folder)
+            figures.setdefault("loads", {})[name] = [before, load()]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--submits", type=int, default=100)
-    parser.add_argument("--watched", type=int, default=1_000)
+    parser.add_argument("--handovers", type=int, default=5)
     parser.add_argument("--nodes", type=int, default=64)
-    parser.add_argument("--waiting", type=int, default=2_000)
+    parser.add_argument("--waiting", type=int, nargs="+", default=[1_000, 2_000])
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--json", type=pathlib.Path, help="also write all figures to this file")
+    parser.add_argument("--part", action="append", help="measure this alone; the others are of the last time")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     arguments = parser.parse_args()
-    # Short, as it holds sockets, and not below the working tree, which the daemons' users may not read.
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="schliff-bs-", dir="/tmp"))
-    folder.chmod(0o755)
-    try:
-        figures = measure(arguments, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1))
+    figures = json.loads(FIGURES.read_text()) if arguments.part and FIGURES.exists() else {}
+    for name, (nodes, part) in parts(arguments).items():
+        if not arguments.part or name in arguments.part:
+            measure(name, nodes, part, figures)
+            FIGURES.write_text(json.dumps(figures, indent=1))
     text = report(figures)
     sys.stdout.write(text)
     if not arguments.dry:

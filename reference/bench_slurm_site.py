@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEV = ROOT / "slurm/dev/slurm"
 SCHLIFF = ROOT / "target/release/schliff"
 # For whatever must come on a machine that is busy with other things.
-PATIENCE_S = 300
+PATIENCE_S = 1_800
 
 
 def wait_until(what, is_so, every_s=0.05):
@@ -75,7 +75,7 @@ class Cluster:
             self.clear()
             self.run("scontrol", "update", "PartitionName=batch", "State=UP")
 
-    def profile(self, folder, way, program="/bin/true", more=""):
+    def profile(self, folder, way, program="/bin/true", more="", limits=""):
         """Writes a cluster profile; all that it does not say is as the product has it by default."""
         ways = {
             "command": "",
@@ -89,7 +89,7 @@ class Cluster:
             f'name = "dev"\nbackend = "slurm"\n[slurm]\ntransport = "{way}"\n{ways[way]}'
             f'folder = "{folder}/shared-{way}"\nprogram = "{program}"\n{more}'
             '[ask]\naccount = "dev"\npartition = "batch"\n[launch]\ninterface = "lo"\n'
-            "[limits]\nmax_queued = 100000\n"
+            f"[limits]\nmax_queued = 100000\n{limits}"
         )
         path = folder / f"{way}.toml"
         path.write_text(text)
