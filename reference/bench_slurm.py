@@ -159,10 +159,12 @@ def handover(cluster, folder, times):
 
 def hand_over(cluster, folder, chain, times):
     more = f'chain = "{chain}"\nsignal_before = "30s"\n'
+    folder = folder / chain
+    folder.mkdir()
     profile = cluster.profile(folder, "command", SCHLIFF, more, 'max_time = "5min"\n')
-    out, shared = folder / f"out-{chain}", folder / "shared-command"
+    out, shared = folder / "out", folder / "shared-command"
     file = job_file(folder, 100_000, f'[resources]\ntime = "{5 * (times + 1)}min"\n')
-    with Coordinator(cluster, folder / chain, profile) as coordinator:
+    with Coordinator(cluster, folder / "coordinator", profile) as coordinator:
         number = coordinator.schliff("submit", file, "--out", out).strip()
         starts = shared / f"schliff-{number}-1/starts"
         for _ in range(times):

@@ -127,7 +127,7 @@ impl Slurm for CommandSlurm {
     async fn queue(&self, name_prefix: &str) -> Result<Vec<Job>, SlurmError> {
         let doing = "list the queue";
         let words = [&["squeue"], squeue::ARGUMENTS].concat();
-        // It also asks for the partitions, to know their jobs' order.
+        // `squeue` asks for the partitions, too, whatever it is to print.
         let printed = self.ask(doing, self.scripts.mine(&words), 2).await?;
         let jobs = squeue::jobs(&printed).map_err(|error| answer::unclear(doing, &error))?;
         let is_meant = |job: &Job| job.name.starts_with(name_prefix);
