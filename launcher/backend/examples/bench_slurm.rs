@@ -58,7 +58,7 @@ fn open(profile: &Path, first: u64) -> Result<Arc<SlurmBackend>, BenchError> {
     let reach = Reach::of(&site)?;
     let options = SlurmOptions {
         cluster: profile.name,
-        site,
+        site: *site,
         max_time_ms: None,
         instance: format!("bench{first}"),
     };
