@@ -3,6 +3,7 @@
 //! Arguments: a cluster profile, how many jobs, how many calls at a time, and the number of the first
 //! job. The jobs are to wait: whoever calls has taken the partition down. Prints one line of JSON.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,7 +46,7 @@ async fn main() -> Result<(), BenchError> {
         "observe_s": observe_s,
         "stop_s": stop_s,
     });
-    println!("{told}");
+    writeln!(std::io::stdout(), "{told}")?;
     Ok(())
 }
 
