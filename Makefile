@@ -123,6 +123,10 @@ bench-coordinator: rust-tools python-tools ## The coordinator with 11,000 jobs a
 	$(CARGO) build --release --locked --workspace --bin schliff --example bench_coordinator --example bench_brain
 	$(PYTHON) reference/bench_coordinator.py
 
+bench-slurm: rust-tools python-tools ## Schliff on a real Slurm beside its own commands, on clusters of its own; writes docs/benchmarks/slurm.md
+	$(CARGO) build --release --locked --workspace --bin schliff --bin schliff-trainer --example bench_slurm
+	$(PYTHON) reference/bench_slurm.py
+
 bench: bench-train ## The same as bench-train
 
 parity: rust-tools reference-env ## Test against PEFT itself, in its Python environment

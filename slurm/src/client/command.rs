@@ -127,7 +127,8 @@ impl Slurm for CommandSlurm {
     async fn queue(&self, name_prefix: &str) -> Result<Vec<Job>, SlurmError> {
         let doing = "list the queue";
         let words = [&["squeue"], squeue::ARGUMENTS].concat();
-        let printed = self.ask(doing, self.scripts.mine(&words), 1).await?;
+        // `squeue` asks for the partitions, too, whatever it is to print.
+        let printed = self.ask(doing, self.scripts.mine(&words), 2).await?;
         let jobs = squeue::jobs(&printed).map_err(|error| answer::unclear(doing, &error))?;
         let is_meant = |job: &Job| job.name.starts_with(name_prefix);
         Ok(jobs.into_iter().filter(is_meant).collect())
