@@ -105,7 +105,6 @@ def throughput(cluster, folder, jobs):
 
 def watched(cluster, folder, stages, seconds):
     """What it costs to keep an eye on so many waiting jobs, and on more."""
-    folder.mkdir()
     profile = cluster.profile(folder, "command")
     figures, queued = [], 0
     with cluster.waiting(), Coordinator(cluster, folder / "watch", profile) as coordinator:
@@ -239,7 +238,9 @@ def latency_lines(figures):
         "",
         f"`schliff submit` through `schliff serve` by commands beside `sbatch` of the same script, {figures['pairs']} pairs",
         "by turns, each on an empty queue. The start is when the program of the first rank runs. Medians in ms;",
-        f"the median of the pairs' own differences is {pair(2, 0):+,.0f} until Slurm has taken the job and {pair(3, 1):+,.0f} until it starts.",
+        f"the median of the pairs' own differences is {pair(2, 0):+,.0f} until Slurm has taken the job (aim: below 50). What follows",
+        "is Slurm's own: its scheduler looks every two seconds here, so that a start comes at any time until then, and the",
+        "difference between the two starts is chance.",
         "",
         "| Until | `sbatch` | Schliff | Difference | Ratio |",
         "|---|---|---|---|---|",
@@ -298,7 +299,7 @@ def watched_lines(figures):
         "",
         "| Jobs | Share of a core, aim 10 % | of the shells and `squeue` that it runs | Memory | at most |",
         "|---|---|---|---|---|",
-        *[f"| {row['jobs']:,} | {row['own'] * 100:.1f} % | {row['children'] * 100:.1f} % "
+        *[f"| {row['jobs']:,} | {row['own'] * 100:.2f} % | {row['children'] * 100:.2f} % "
           f"| {row['bytes'] / mib:.0f} MiB | {row['most_bytes'] / mib:.0f} MiB |" for row in figures],
         "",
     ]
