@@ -100,21 +100,43 @@ impl Lobby {
             post.send(News::Line(line));
         }
         post.send(News::Ended(Ending::default()));
-        self.lock().talking -= 1;
+        let mut state = self.lock();
+        // With its end told, the next generation may have begun already.
+        if state.generation == visit.generation {
+            state.talking -= 1;
+        }
+        drop(state);
         self.left.notify_all();
     }
 
-    /// The launcher ended: so do its ranks. Gives those that never came.
-    fn close(&self) -> Vec<usize> {
+    /// Ranks of another generation are wanted from now on.
+    fn begin(&self, generation: u64, requests: Vec<Request>) {
+        *self.lock() = State {
+            generation,
+            requests,
+            ..State::default()
+        };
+        self.left.notify_all();
+    }
+
+    /// The launcher of a generation ended: so do its ranks. Gives those that never came. Where the
+    /// next generation has begun, all of them have ended, and the next one's are left alone.
+    fn close(&self, generation: u64) -> Vec<usize> {
         let mut state = self.lock();
+        if state.generation != generation {
+            return Vec::new();
+        }
         let wanted = state.requests.len();
         state.requests.clear();
         state.signal_all(Signal::KILL);
-        while state.talking > 0 {
+        while state.generation == generation && state.talking > 0 {
             state = self
                 .left
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.generation != generation {
+            return Vec::new();
         }
         let came = &state.ranks;
         let missing = (0..wanted)
@@ -190,11 +212,7 @@ impl Ranks for MpiRanks {
         // The old launcher has gone: dropping it waits for it.
         self.launcher = None;
         let ranks = requests.len();
-        *self.lobby.lock() = State {
-            generation,
-            requests,
-            ..State::default()
-        };
+        self.lobby.begin(generation, requests);
         let post = |rank| Post {
             outbox: self.outbox.clone(),
             generation,
@@ -228,7 +246,7 @@ impl Ranks for MpiRanks {
             (0..ranks).map(post).collect::<Vec<_>>(),
         );
         launched.at_end(move |ending| {
-            let missing = lobby.close();
+            let missing = lobby.close(generation);
             let _ = reader.join();
             for rank in missing {
                 posts[rank].send(News::Ended(ending));
@@ -273,7 +291,28 @@ fn untagged(line: &str) -> (usize, &str) {
 
 #[cfg(test)]
 mod tests {
+    use schliff_spec::job::BaseModel;
+
     use super::*;
+
+    /// The thread that waits for a launcher's end may come late, when all ranks have ended and the next
+    /// generation has begun: it must not send that one's ranks away.
+    #[test]
+    fn a_late_end_of_one_generation_leaves_the_next_alone() {
+        let lobby = Lobby::default();
+        let request = Request::Generate {
+            base: BaseModel::HfDirectory("base".into()),
+            adapter: None,
+            prompt: String::new(),
+            raw: true,
+            max_new_tokens: 1,
+        };
+        lobby.begin(1, Vec::new());
+        lobby.begin(2, vec![request]);
+        assert_eq!(lobby.close(1), [0_usize; 0]);
+        assert_eq!(lobby.lock().requests.len(), 1, "still wanted");
+        assert_eq!(lobby.close(2), [0], "it never came");
+    }
 
     #[test]
     fn words_of_ranks_are_told_apart() {
