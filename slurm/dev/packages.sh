@@ -10,6 +10,7 @@ set -euo pipefail
 packages=(
   slurmctld slurmd slurm-client slurmdbd slurmrestd slurm-wlm-basic-plugins slurm-wlm-mysql-plugin
   slurm-wlm-jwt-plugin munge mariadb-server openssh-server openssh-client iproute2 procps curl
+  libpmix-dev # `srun --mpi=pmix` loads libpmix.so by that name, and no package asks for it
 )
 programs=(
   slurmctld slurmd sbatch slurmdbd slurmrestd munged mariadbd mariadb-install-db sshd ssh ip pgrep curl
@@ -24,6 +25,7 @@ missing() {
   for plugin in select_cons_tres accounting_storage_slurmdbd accounting_storage_mysql auth_jwt; do
     compgen -G "/usr/lib/*/slurm*/$plugin.so" >/dev/null || echo "$plugin.so"
   done
+  compgen -G "/usr/lib/*/libpmix.so" >/dev/null || echo libpmix.so
 }
 
 # Packages would start their services where there is an init system; policy-rc.d is how Debian is told not to.
