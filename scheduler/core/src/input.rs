@@ -5,7 +5,7 @@ use schliff_spec::id::{ClusterName, JobId, Step, SubmitKey};
 use crate::allocation::{Estimate, Listing, SubmitAnswer};
 use crate::ask::{After, Ask, Sweep, Trial};
 use crate::cluster::Terms;
-use crate::job::LastWords;
+use crate::job::{Crew, LastWords};
 
 /// One thing that it is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +99,8 @@ pub enum News {
         /// The checkpoint that they went on from.
         resumed_from: Option<Step>,
     },
+    /// Nodes are gone, or were and are back.
+    Regrouped(Crew),
     /// It lives.
     Alive {
         /// Steps done, where told.

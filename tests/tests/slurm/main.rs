@@ -9,5 +9,6 @@ mod faults;
 mod nodes;
 mod reach;
 mod scene;
+mod shrink;
 mod site;
 mod whole;

@@ -66,6 +66,7 @@ impl Site {
                 cpus_per_node: limits.cpus_per_node.unwrap_or(16),
                 ranks: 2 * gpus_per_node.max(1),
             },
+            min_nodes: None,
             placement: Vec::new(),
             avoid: Vec::new(),
             time_limit_ms: Some(time_limit_s * 1_000),

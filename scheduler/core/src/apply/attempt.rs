@@ -101,6 +101,13 @@ fn alive(job: &mut Job, fact: &Fact) {
                 job.phase = Phase::Running { since: at };
             }
         }
+        What::Regrouped {
+            generation, crew, ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.crew = Some(crew.clone());
+            }
+        }
         What::Spoke {
             generation, words, ..
         } => {
@@ -182,6 +189,7 @@ fn requeued(job: &mut Job, fact: &Fact) {
     attempt.earlier_ms = attempt.earlier_ms.saturating_add(*ran_ms);
     attempt.granted_at = None;
     attempt.nodes.clear();
+    attempt.crew = None;
     attempt.last_words = attempt.last_words.take().filter(LastWords::are_final);
     attempt.vitals.missing_since = None;
     attempt.vitals.pending_why.clone_from(why);
@@ -225,6 +233,7 @@ fn planned(job: &mut Job, fact: &Fact) {
         requeues: 0,
         earlier_ms: 0,
         offers: Vec::new(),
+        crew: None,
         vitals: Vitals::default(),
     });
 }
