@@ -253,6 +253,7 @@ fn nodes_that_fail_are_avoided_while_others_are_left() {
 fn an_attempt_lives_on_without_a_node_and_says_so() {
     let mut desk = Desk::with_nodes(8);
     let job = desk.submit(of_shape(2, 4));
+    desk.tick();
     desk.run(job);
     assert_eq!(desk.why(job), "trains");
     let crew = Crew {
