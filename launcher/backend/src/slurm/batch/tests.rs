@@ -10,6 +10,7 @@ use schliff_spec::id::{Generation, JobId, SubmitKey};
 use super::*;
 
 mod played;
+mod searched;
 
 pub(super) fn site() -> Slurm {
     Slurm {

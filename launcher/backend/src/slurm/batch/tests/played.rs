@@ -41,14 +41,14 @@ echo "$STATE"
 "#;
 
 /// A folder of an attempt, with a script and the programs that it finds.
-struct Stage {
+pub(super) struct Stage {
     folder: tempfile::TempDir,
 }
 
 /// How a script ended, and what it said.
-struct Played {
-    code: i32,
-    words: String,
+pub(super) struct Played {
+    pub(super) code: i32,
+    pub(super) words: String,
 }
 
 impl Stage {
@@ -63,11 +63,12 @@ impl Stage {
             ..ATTEMPT
         };
         let batches = batches(site, launch, attempt).expect("jobs");
-        fs::write(
-            folder.path().join("batch.sh"),
-            render(&batches[0]).expect("a script"),
-        )
-        .expect("written");
+        let script = render(&batches[0]).expect("a script");
+        Self::of(folder, &script)
+    }
+
+    pub(super) fn of(folder: tempfile::TempDir, script: &str) -> Self {
+        fs::write(folder.path().join("batch.sh"), script).expect("written");
         let stage = Self { folder };
         let programs = [
             ("srun", SRUN),
@@ -84,18 +85,18 @@ impl Stage {
         stage
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn read(&self, name: &str) -> Option<String> {
+    pub(super) fn read(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.path(name))
             .ok()
             .map(|text| text.trim_end().to_owned())
     }
 
     /// The script runs to its end, in the environment of a job 7.
-    fn play(&self, variables: &[(&str, &str)]) -> Played {
+    pub(super) fn play(&self, variables: &[(&str, &str)]) -> Played {
         let bin = self.path("bin");
         let path = format!("{}:/usr/bin:/bin", bin.display());
         let ended = Command::new("bash")
