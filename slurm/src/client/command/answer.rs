@@ -97,6 +97,11 @@ pub(super) fn read_cancelled(doing: &str, output: &Output) -> Result<(), SlurmEr
     read_done(doing, output)
 }
 
+/// A question about jobs none of which is known.
+pub(super) fn tells_of_no_job(output: &Output) -> bool {
+    output.code != 0 && fault::is_over_already(&text(&output.stderr))
+}
+
 /// A channel's error; a question has no effect that could be lost.
 pub(super) fn cut_off(doing: &str, error: &ChannelError, is_question: bool) -> SlurmError {
     let kind = match error {

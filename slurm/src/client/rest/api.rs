@@ -180,6 +180,10 @@ impl Api {
         Request::get(self.path("jobs"))
     }
 
+    pub(super) fn job(self, job: JobId) -> Request {
+        Request::get(self.path(&format!("job/{job}")))
+    }
+
     pub(super) fn nodes(self) -> Request {
         Request::get(self.path("nodes"))
     }

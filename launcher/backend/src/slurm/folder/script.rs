@@ -190,15 +190,24 @@ echo end
     ))
 }
 
-/// Tells an attempt's script not to go on.
+/// Tells an attempt's script not to go on. Answer: [`super::read::ids`], of ours only.
 pub(crate) fn mark_stop(
     shelf: &Shelf,
     key: SubmitKey,
     how: StopHow,
 ) -> Result<String, ScriptError> {
     let (places, how) = (places(shelf, key)?, stop_word(how));
+    let instance = word(&shelf.instance, INSTANCE)?;
     Ok(format!(
-        "(\n{places}[ ! -d \"$d\" ] || {{ echo {how} >\"$d/.{STOP}\" && mv \"$d/.{STOP}\" \"$d/{STOP}\"; }} || exit {CANNOT}\n)\n"
+        r#"(
+{places}[ -d "$d" ] || {{ echo end; exit 0; }}
+{{ echo {how} >"$d/.{STOP}" && mv "$d/.{STOP}" "$d/{STOP}"; }} || exit {CANNOT}
+w=
+[ ! -f "$d/{INSTANCE}" ] || read -r w x <"$d/{INSTANCE}"
+[ "$w" != {instance} ] || [ ! -f "$d/{ID}" ] || while read -r w; do echo "$w"; done <"$d/{ID}"
+echo end
+)
+"#
     ))
 }
 
