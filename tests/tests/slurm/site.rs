@@ -29,7 +29,7 @@ pub(crate) struct Dev {
 static CLUSTER: RwLock<()> = RwLock::new(());
 
 /// A share of the cluster, or all of it.
-enum Turn {
+pub(crate) enum Turn {
     Shared {
         _guard: RwLockReadGuard<'static, ()>,
     },
@@ -71,6 +71,11 @@ impl Dev {
     /// While its coordinator lives, no other test is on the cluster.
     pub(crate) fn alone(self) -> Self {
         Self { is_alone: true }
+    }
+
+    /// A share of the cluster without a coordinator.
+    pub(crate) fn turn(self) -> Turn {
+        Turn::take(self.is_alone)
     }
 
     /// The profile of a coordinator at this desk.

@@ -172,7 +172,8 @@ Examples:
   schliff export job.toml --cluster alex > job.sh && sbatch job.sh
 
 The script needs nothing but schliff and schliff-trainer; what it is given goes to 'schliff run'. Run
-again, it goes on from its newest checkpoint. One for a cluster is given to sbatch.";
+again, it goes on from its newest checkpoint. One for a cluster is given to sbatch; that of a search is
+an array, a task for each trial.";
 
 pub(super) const CLUSTERS_EXAMPLES: &str = "\
 Examples:

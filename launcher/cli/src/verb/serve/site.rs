@@ -19,6 +19,7 @@ use schliff_spec::cluster::{self, Backend, ClusterProfile, Reports, Transport};
 use super::relayed::{Relayed, drains};
 use super::relayer::{Relayer, Storage};
 use crate::outcome::CliError;
+use crate::terminal;
 
 /// The word in the state folder that tells this coordinator's jobs from those of others.
 const INSTANCE: &str = "instance";
@@ -72,6 +73,13 @@ fn on_slurm(
         let text = format!("cannot use the cluster {name}: {key} is `{value}`");
         let hint = format!("fill in {key} in its profile; nobody else can know it");
         return Err(CliError::usage(text).hint(hint));
+    }
+    if slurm.ask.lacks_account() {
+        let warning = terminal::yellow("warning:");
+        terminal::say(&format!(
+            "{warning} the cluster {name} takes no job without an account, and its profile has none: \
+             each job must say scheduling.account, or write ask.account"
+        ));
     }
     let options = SlurmOptions {
         cluster: name.clone(),

@@ -184,6 +184,20 @@ fn at_the_end_of_its_wall_time_it_goes_back_into_the_queue() {
 }
 
 #[test]
+fn of_nodes_that_differ_a_task_takes_what_each_has() {
+    let mut site = site();
+    site.ask.exclusive = true;
+    for (told, cores) in [("96(x2),48,128(x3)", "48"), ("8", "8"), ("16(x4)", "16")] {
+        let stage = Stage::new(&site, &launch());
+        let played = stage.play(&[("PLAY", "0"), ("SLURM_JOB_CPUS_PER_NODE", told)]);
+        assert_eq!(played.code, 0, "{}", played.words);
+        let env = stage.read("env").expect("the agent ran");
+        let line = format!("SRUN_CPUS_PER_TASK={cores}");
+        assert!(env.lines().any(|found| found == line), "{told}: {env}");
+    }
+}
+
+#[test]
 fn a_chain_has_an_end() {
     let stage = with(Chain::Requeue);
     let last = [("PLAY", "75"), ("SLURM_RESTART_COUNT", "3")];
