@@ -60,14 +60,14 @@ impl Serving {
         command.envs(self.env.iter().cloned()).stdout(Stdio::null());
         let mut process = Running::start(command);
         // One that is to die may do so before it serves.
-        let line = process.hear(|line| line.contains("http://"));
+        let line = process.hear(|line| line.contains("://"));
         if line.is_none() && self.env.is_empty() {
             panic!("it does not serve: {}", process.end().said);
         }
         let line = line.unwrap_or_default();
         let url = line
             .split_whitespace()
-            .find(|word| word.starts_with("http://"));
+            .find(|word| word.contains("://"));
         self.url = url.map(str::to_owned).unwrap_or_default();
         self.process = Some(process);
     }
