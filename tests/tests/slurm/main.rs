@@ -6,6 +6,7 @@
 mod adopted;
 mod chain;
 mod faults;
+mod long;
 mod nodes;
 mod reach;
 mod scene;

@@ -95,7 +95,7 @@ pub(crate) fn why(status: &Value) -> &str {
 
 /// The curve of a run, without how fast it was.
 #[track_caller]
-fn curve(desk: &Desk, out: &str) -> Vec<String> {
+pub(crate) fn curve(desk: &Desk, out: &str) -> Vec<String> {
     let path = desk.path(out).join("metrics.jsonl");
     let text = fs::read_to_string(&path);
     let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
