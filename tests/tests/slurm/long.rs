@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use schliff_tests::desk::{Desk, fixture};
 use schliff_tests::ranks::{adapter, train};
 use schliff_tests::running::wait_within;
-use serde_json::Value;
 
-use crate::scene::curve;
+use crate::scene::{curve, trained};
 use crate::site::{Dev, Site, Way, dev};
 
 /// Set by whoever has an hour.
@@ -65,17 +64,9 @@ struct Came {
 
 impl Came {
     fn of(desk: &Desk, out: &str) -> Self {
-        let path = desk.path(out).join("metrics.jsonl");
-        let text = fs::read_to_string(&path).expect("a curve");
-        let points = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let seconds = points.filter_map(|it| {
-            Some(it["tokens"].as_f64()? / it["tokens_per_s"].as_f64().filter(|rate| *rate > 0.0)?)
-        });
         Self {
             weights: adapter(desk, out),
-            trained: Duration::from_secs_f64(seconds.sum()),
+            trained: trained(desk, out),
             curve: curve(desk, out),
         }
     }

@@ -6,13 +6,13 @@ use crate::scene::{Scene, why};
 use crate::site::{dev, order, slurm, state_of};
 
 /// Those who put a job back into the queue need not wait for two minutes here.
-const AT_ONCE: &str = "may_start_now = true\n";
+pub(crate) const AT_ONCE: &str = "may_start_now = true\n";
 
 /// What a job says of itself whose nodes were taken away.
-const TAKEN_BACK: &str = "was taken back into the queue of dev and waits to run again";
+pub(crate) const TAKEN_BACK: &str = "was taken back into the queue of dev and waits to run again";
 
 /// What is run when it is dropped, so that others find the cluster as it was.
-struct Mend<F: FnMut()>(F);
+pub(crate) struct Mend<F: FnMut()>(pub(crate) F);
 
 impl<F: FnMut()> Drop for Mend<F> {
     fn drop(&mut self) {

@@ -89,8 +89,8 @@ fn succession(args: &AgentArgs) -> Result<Option<Succession>, CliError> {
         return Ok(None);
     };
     let watched = Succession::watch(starts.clone(), own.clone());
-    let watched = watched
-        .map_err(|error| CliError::bug("cannot watch for later starts").caused_by(error))?;
+    let watched =
+        watched.map_err(|error| CliError::bug("cannot watch for later starts").caused_by(error))?;
     Ok(Some(watched))
 }
 
