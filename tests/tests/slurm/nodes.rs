@@ -6,7 +6,7 @@ use crate::scene::{Scene, why};
 use crate::site::{dev, order, slurm, state_of};
 
 /// Those who put a job back into the queue need not wait for two minutes here.
-pub(crate) const AT_ONCE: &str = "may_start_now = true\n";
+const AT_ONCE: &str = "may_start_now = true\n";
 
 /// What a job says of itself whose nodes were taken away.
 pub(crate) const TAKEN_BACK: &str = "was taken back into the queue of dev and waits to run again";
