@@ -5,8 +5,11 @@
 
 mod adopted;
 mod chain;
+mod cut;
 mod faults;
+mod long;
 mod nodes;
+mod quickstart;
 mod reach;
 mod scene;
 mod site;

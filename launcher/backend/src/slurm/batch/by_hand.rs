@@ -109,7 +109,7 @@ fn text(body: &Body<'_>, job: &ByHand<'_>) -> Result<String, ScriptError> {
         head(body, job)?,
         flow::SIGNALS.to_owned(),
         flow::FINISH.to_owned(),
-        ENDED.to_owned(),
+        ENDED.to_owned() + flow::START,
         document(job.job_toml)?,
         body.site_setup()?,
         body.network()?,
@@ -150,8 +150,6 @@ if [[ -e $folder/done ]]; then
     say \"nothing is left to do; remove $folder/done to run it again\"
     exit 0
 fi
-echo \"$SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(date +%s)\" >>\"$folder/starts\"
-rm -f \"$folder/exit\"
 ";
 
 /// Only success is final: whoever mends something submits it again.
