@@ -169,6 +169,20 @@ impl Api {
         }
     }
 
+    /// One job.
+    pub(super) fn job(self, job: JobId) -> Request {
+        Request::get(self.path(&format!("job/{job}")))
+    }
+
+    /// Changes what a job is called.
+    pub(super) fn rename(self, job: JobId, name: &str, comment: &str) -> Request {
+        Request {
+            method: Method::Post,
+            path: self.path(&format!("job/{job}")),
+            body: Some(json!({ "name": name, "comment": comment })),
+        }
+    }
+
     fn begin(self, at: UnixSeconds) -> Value {
         match self.family {
             Family::V38 => v38::begin(at),
