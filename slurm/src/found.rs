@@ -33,7 +33,10 @@ pub fn answer(printed: &str) -> Result<Option<Found>, ParseError> {
         return Err(broken("it does not say who asks"));
     };
     let rest = lines.next().unwrap_or_default();
-    let Some(record) = records(rest, squeue::FIELDS + 1, squeue::FREE).into_iter().next() else {
+    let Some(record) = records(rest, squeue::FIELDS + 1, squeue::FREE)
+        .into_iter()
+        .next()
+    else {
         return Ok(None);
     };
     let (folder, _) = rest

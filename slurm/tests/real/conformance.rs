@@ -232,7 +232,8 @@ async fn a_job_is_found_and_renamed(cluster: &Cluster, slurm: &dyn Slurm) {
         assert!(script.ends_with(&batch.body), "{script}");
     }
     slurm.cancel(&[id], Cancel::End).await.expect("cancelled");
-    let over = |job: &schliff_slurm::job::Job| job.state.base.is_end() && job.state.flags.is_empty();
+    let over =
+        |job: &schliff_slurm::job::Job| job.state.base.is_end() && job.state.flags.is_empty();
     cluster.until(slurm, id, over).await;
     let error = slurm.rename(id, "late", "late").await;
     let error = error.expect_err("it has ended");

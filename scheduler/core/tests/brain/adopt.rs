@@ -82,7 +82,10 @@ fn it_becomes_an_attempt_at_once_and_nothing_is_submitted() {
     assert_eq!(order.key, desk.key(job));
     assert!(desk.tell(adoption("r", "1234")).is_empty(), "asked again");
     let again = desk.try_tell(adoption("s", "1234"));
-    assert!(matches!(again, Err(Rejection::Adopted { job: one, .. }) if one == job), "{again:?}");
+    assert!(
+        matches!(again, Err(Rejection::Adopted { job: one, .. }) if one == job),
+        "{again:?}"
+    );
     desk.tell(adoption("s", "1235"));
     let replayed = desk.replayed();
     assert_eq!(replayed.jobs[&job].attempts[0].adopts, order.adopts);
@@ -127,9 +130,15 @@ fn runs_from_before_do_not_end_it_whatever_they_said() {
         desk.after_ms(WORDS_MS + 1);
         assert!(desk.actions().is_empty(), "{code}: {:?}", desk.actions());
         desk.report(job, &[News::Joined, started(), alive(9, 20)]);
-        assert!(matches!(desk.job(job).phase, Phase::Running { .. }), "{code}");
+        assert!(
+            matches!(desk.job(job).phase, Phase::Running { .. }),
+            "{code}"
+        );
         assert_eq!(desk.job(job).committed, Some(Step(4)));
-        assert_eq!(desk.job(job).live().and_then(|it| it.last_words.clone()), None);
+        assert_eq!(
+            desk.job(job).live().and_then(|it| it.last_words.clone()),
+            None
+        );
         desk.exit(job, 0);
         assert_eq!(desk.outcome(job), Some(&Outcome::Succeeded), "{code}");
     }
@@ -151,13 +160,21 @@ fn while_it_waits_the_words_of_earlier_runs_do_not_make_it_run() {
         start_estimate: None,
     };
     let (mut desk, job) = adopted(waits);
-    let told = [News::Joined, started(), alive(4, 20), News::Committed { step: Step(4) }];
+    let told = [
+        News::Joined,
+        started(),
+        alive(4, 20),
+        News::Committed { step: Step(4) },
+    ];
     desk.report(job, &told);
     assert_eq!(desk.job(job).phase, Phase::Allocating);
     assert_eq!(desk.job(job).committed, Some(Step(4)));
     desk.list_all(&[(job, AllocationStatus::Running)]);
     desk.report(job, &[alive(5, 20)]);
-    assert!(matches!(desk.job(job).phase, Phase::Running { .. }), "a step tells it");
+    assert!(
+        matches!(desk.job(job).phase, Phase::Running { .. }),
+        "a step tells it"
+    );
 }
 
 #[test]
@@ -171,7 +188,8 @@ fn where_its_chain_is_used_up_the_next_attempt_is_submitted() {
     assert_eq!((next.generation.0, next.resume_from), (2, Some(Step(4))));
     assert_eq!(next.adopts, None);
     let actions = desk.actions();
-    let submits = |action: &&Action| matches!(action, Action::Submit(order) if order.adopts.is_none());
+    let submits =
+        |action: &&Action| matches!(action, Action::Submit(order) if order.adopts.is_none());
     assert_eq!(actions.iter().filter(submits).count(), 1, "{actions:?}");
 }
 
