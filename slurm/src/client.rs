@@ -164,6 +164,14 @@ pub trait Slurm: Send + Sync {
         Ok(None)
     }
 
+    /// Whether [`Self::rename`] is possible by this way; it changes nothing.
+    ///
+    /// # Errors
+    /// [`SlurmError::Refused`] says why not.
+    async fn can_rename(&self) -> Result<(), SlurmError> {
+        Ok(())
+    }
+
     /// Gives a job that has not ended another name and another comment, both or none.
     ///
     /// # Errors

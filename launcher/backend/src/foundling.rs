@@ -92,6 +92,12 @@ pub enum FindError {
         "the folder {0}, in which it was submitted, is not to be seen from where Slurm is reached"
     )]
     NoFolder(String),
+    /// Slurm cannot be told that it is another's from now on.
+    #[error("{why}")]
+    NoRename {
+        /// Why.
+        why: String,
+    },
     /// Its job file is not to be had yet.
     #[error(
         "its job file is in its folder once it has started, and there is no other way to it here"
@@ -111,7 +117,7 @@ impl FindError {
             Self::OfUser { .. } | Self::NotOurs(_) | Self::OfCoordinator { .. } => "adopt-foreign",
             Self::Known { .. } | Self::Adopted { .. } => "adopted-before",
             Self::Ended(_) | Self::Done { .. } => "adopt-ended",
-            Self::Array(_) | Self::Rival { .. } => "adopt-unfit",
+            Self::Array(_) | Self::Rival { .. } | Self::NoRename { .. } => "adopt-unfit",
             Self::NoFolder(_) | Self::NoDocument => "adopt-unseen",
             Self::Backend(_) => "cluster",
         }

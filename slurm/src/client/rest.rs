@@ -192,10 +192,18 @@ impl Slurm for RestSlurm {
         }))
     }
 
+    async fn can_rename(&self) -> Result<(), SlurmError> {
+        let doing = "rename a job";
+        let api = self.talk.api(doing).await?;
+        let request = api.rename(JobId(0), "", "");
+        request.map(drop).map_err(|no_way| unsaid(doing, &no_way))
+    }
+
     async fn rename(&self, job: JobId, name: &str, comment: &str) -> Result<(), SlurmError> {
         let doing = format!("rename job {job}");
         let api = self.talk.api(&doing).await?;
         let request = api.rename(job, name, comment);
+        let request = request.map_err(|no_way| unsaid(&doing, &no_way))?;
         let answer = self.talk.call(change(&doing), api, &request).await?;
         match answer.job_errors().join("; ") {
             none if none.is_empty() => Ok(()),

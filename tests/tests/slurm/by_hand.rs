@@ -219,12 +219,32 @@ fn over_ssh_too() {
 }
 
 #[test]
-fn and_by_slurmrestd_with_reports_that_are_relayed_anyway() {
-    let Some((site, by_hand, plain)) = at_work(Way::Rest, "reports = \"spool\"\n") else {
+fn where_all_reports_are_relayed_too() {
+    let Some((site, by_hand, plain)) = at_work(Way::Command, "reports = \"spool\"\n") else {
         return;
     };
     let job = by_hand.adopt(&site);
     ends_right(&site, job, ("out", &plain), 1);
+}
+
+/// Slurmrestd of 22.05 cannot give a job another name: nothing is changed then.
+#[test]
+fn by_slurmrestd_where_that_can_say_it() {
+    let Some((site, by_hand, plain)) = at_work(Way::Rest, "") else {
+        return;
+    };
+    let id = by_hand.0.to_string();
+    let adopted = site
+        .serving
+        .schliff(&["adopt", &id, "--cluster", "dev", "--json"]);
+    if adopted.code == Some(0) {
+        let job = adopted.json()["job"]["id"].as_u64().expect("a number");
+        return ends_right(&site, job, ("out", &plain), 1);
+    }
+    assert!(adopted.stderr.contains("v0.0.38"), "{}", adopted.stderr);
+    assert!(!site.serving.desk.path("out/adopted").exists());
+    let listed = site.serving.schliff(&["list", "--json"]).json();
+    assert_eq!(listed["jobs"].as_array().map(Vec::len), Some(0), "{listed}");
 }
 
 #[test]
@@ -301,7 +321,15 @@ fn what_is_not_to_be_had_is_refused_with_the_reason() {
     };
     let told = refused(&site.serving, "67000000");
     assert!(told.contains("there is no job 67000000"), "{told}");
-    let wrap = ["sbatch", "--parsable", "-o", "/dev/null", "--hold", "--wrap", "true"];
+    let wrap = [
+        "sbatch",
+        "--parsable",
+        "-o",
+        "/dev/null",
+        "--hold",
+        "--wrap",
+        "true",
+    ];
     let foreign = slurm(&wrap).stdout.trim().parse().map(ByHand);
     let foreign = foreign.expect("a number");
     let told = refused(&site.serving, &foreign.0.to_string());

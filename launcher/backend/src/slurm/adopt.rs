@@ -39,6 +39,7 @@ impl Desk {
             }
         };
         self.no_rival(&doing, &found).await?;
+        self.may_rename(&doing).await?;
         let place = place(&found, out);
         let scene = self.scene(&doing, &place).await?;
         if !scene.is_visible {
@@ -148,6 +149,14 @@ impl Desk {
             self.unclaim(doing, launch.key, place).await?;
         }
         renamed.map_err(|error| fault::of_slurm(doing, error))
+    }
+
+    async fn may_rename(&self, doing: &str) -> Result<(), FindError> {
+        match self.reach.slurm.can_rename().await {
+            Ok(()) => Ok(()),
+            Err(SlurmError::Refused { why, .. }) => Err(FindError::NoRename { why }),
+            Err(error) => Err(fault::of_question(doing, error).into()),
+        }
     }
 
     async fn unclaim(
