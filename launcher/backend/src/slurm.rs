@@ -108,6 +108,7 @@ impl Backend for SlurmBackend {
             settle_ms,
             chains: options.site.chain != Chain::None,
             relayed: options.site.reports == Reports::Spool,
+            releases: options.site.chain == Chain::Requeue && options.site.may_start_now,
             ..Terms::of(Queue::Theirs)
         }
     }

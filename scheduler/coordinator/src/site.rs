@@ -94,6 +94,8 @@ pub(crate) struct Keeper {
     pub(crate) site: Site,
     pub(crate) standing: Arc<Standing>,
     pub(crate) actions: mpsc::Receiver<Action>,
+    /// Something was done, or a look is worth its price for another reason.
+    pub(crate) nudge: Arc<Notify>,
     pub(crate) owner: mpsc::Sender<Message>,
     pub(crate) contact: Arc<Contact>,
     pub(crate) lease: Arc<Lease>,
@@ -111,7 +113,7 @@ impl Standing {
 impl Keeper {
     /// Works until `closing` says so; calls that are under way are finished.
     pub(crate) async fn run(mut self, mut closing: watch::Receiver<bool>) {
-        let nudge = Arc::new(Notify::new());
+        let nudge = Arc::clone(&self.nudge);
         let calls = Arc::new(Semaphore::new(CALLS));
         let mut at_work = JoinSet::new();
         let observer = tokio::spawn(observe(
