@@ -194,7 +194,13 @@ async fn act(backend: &dyn Backend, contact: &Contact, action: Action) -> Messag
 
 async fn submit(backend: &dyn Backend, contact: &Contact, order: &Order) -> SubmitAnswer {
     let launch = launch(order, contact, backend.reports());
-    let answer = match timeout(CALL, backend.submit(&launch)).await {
+    let call = async {
+        match &order.adopts {
+            Some(id) => backend.adopt(&launch, id).await,
+            None => backend.submit(&launch).await,
+        }
+    };
+    let answer = match timeout(CALL, call).await {
         Ok(Ok(id)) => return SubmitAnswer::Accepted { id },
         Ok(Err(error)) => error.answer(),
         Err(_) => SubmitAnswer::Unknown {

@@ -4,6 +4,7 @@
 //! has a coordinator and folders of its own; what it leaves in the queue is cancelled at its end.
 
 mod adopted;
+mod by_hand;
 mod chain;
 mod cut;
 mod faults;

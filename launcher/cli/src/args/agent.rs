@@ -61,8 +61,8 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "URL", requires_all = ["token_file", "job_id", "generation"])]
     pub(crate) coordinator: Vec<String>,
     /// Report into this folder, on storage that a relay sees, and to nobody else: for nodes that reach
-    /// no coordinator
-    #[arg(long, value_name = "DIR", requires_all = ["job_id", "generation"])]
+    /// no coordinator, and for jobs that one may adopt later, which have no --job
+    #[arg(long, value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,
     /// The allocation's token
     #[arg(long, value_name = "FILE", requires = "coordinator")]
@@ -71,10 +71,10 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FILE", requires = "coordinator")]
     pub(crate) ca_file: Option<PathBuf>,
     /// The job's number
-    #[arg(long = "job", id = "job_id", value_name = "ID", requires = "told")]
+    #[arg(long = "job", id = "job_id", value_name = "ID", requires_all = ["told", "generation"])]
     pub(crate) job: Option<JobId>,
     /// The attempt's number
-    #[arg(long, value_name = "G", requires = "told")]
+    #[arg(long, value_name = "G", requires_all = ["told", "job_id"])]
     pub(crate) generation: Option<Generation>,
     /// Where the job's checkpoints go to a store behind a network, commit them below this folder on
     /// shared storage instead, for a relay to ship
