@@ -13,6 +13,9 @@ use serde_json::Value;
 use crate::desk::{Desk, Ended, end_of};
 use crate::running::{Running, signal, trainers_below, wait_until};
 
+/// A certificate in the desk that the command line trusts.
+const CA: &str = "ca.pem";
+
 /// It.
 pub struct Serving {
     /// Where both work; the state folder is `state` in it.
@@ -54,20 +57,23 @@ impl Serving {
     /// Starts it anew on the same state.
     #[track_caller]
     pub fn start_again(&mut self) {
-        let mut args = vec!["serve", "--listen", "127.0.0.1:0"];
+        let mut args = vec!["serve"];
+        if !self.args.iter().any(|arg| arg == "--listen") {
+            args.extend(["--listen", "127.0.0.1:0"]);
+        }
         args.extend(self.args.iter().map(String::as_str));
         let mut command = self.command(&args);
         command.envs(self.env.iter().cloned()).stdout(Stdio::null());
         let mut process = Running::start(command);
         // One that is to die may do so before it serves.
-        let line = process.hear(|line| line.contains("http://"));
+        let line = process.hear(|line| line.contains("/login?token="));
         if line.is_none() && self.env.is_empty() {
             panic!("it does not serve: {}", process.end().said);
         }
         let line = line.unwrap_or_default();
         let url = line
             .split_whitespace()
-            .find(|word| word.starts_with("http://"));
+            .find(|word| word.contains("/login?token="));
         self.url = url.map(str::to_owned).unwrap_or_default();
         self.process = Some(process);
     }
@@ -105,6 +111,10 @@ impl Serving {
         let mut command = self.desk.command(args);
         command.env("SCHLIFF_STATE", self.state());
         command.env_remove("SCHLIFF_COORDINATOR");
+        let trusted = self.desk.path(CA);
+        if trusted.exists() {
+            command.env("SCHLIFF_CA_FILE", trusted);
+        }
         command
     }
 

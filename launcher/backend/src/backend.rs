@@ -8,6 +8,7 @@ use schliff_spec::cluster::Reports;
 use schliff_spec::id::{ClusterName, SubmitKey};
 
 use crate::error::BackendError;
+use crate::foundling::{FindError, Foundling};
 use crate::launch::Launch;
 
 /// One cluster as it is reached.
@@ -63,6 +64,32 @@ pub trait Backend: Send + Sync {
     async fn estimate(&self, launch: &Launch) -> Result<Option<Timestamp>, BackendError> {
         let _ = launch;
         Ok(None)
+    }
+
+    /// Looks at what somebody submitted by hand, to adopt it. Changes nothing.
+    ///
+    /// # Errors
+    /// See [`FindError`].
+    async fn find(&self, id: &AllocationId) -> Result<Foundling, FindError> {
+        let _ = id;
+        Err(FindError::NoWay)
+    }
+
+    /// Makes what somebody submitted by hand the allocation of this launch's key; nothing is started.
+    /// From then on it is like one that was submitted, and the same key again gives the same
+    /// allocation.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    async fn adopt(
+        &self,
+        launch: &Launch,
+        id: &AllocationId,
+    ) -> Result<AllocationId, BackendError> {
+        Err(BackendError::Rejected {
+            doing: format!("adopt {id} as {}", launch.key),
+            why: FindError::NoWay.to_string(),
+        })
     }
 
     /// Calls made to the batch system since the start, and those of them that failed.

@@ -179,6 +179,9 @@ pub struct Attempt {
     pub ended: Option<(Ending, Timestamp)>,
     /// The agent's last words, which may come before the allocation's end.
     pub last_words: Option<LastWords>,
+    /// What somebody else had submitted, and became this attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<AllocationId>,
     /// Runs before this one: so often the batch system took it back into its queue.
     #[serde(default)]
     pub requeues: u32,
@@ -209,6 +212,17 @@ impl Attempt {
     /// It ran, and waits in the batch system to run again.
     pub fn waits_again(&self) -> bool {
         self.requeues > 0 && self.granted_at.is_none() && self.ended.is_none()
+    }
+
+    /// Its agents may tell of runs that are over, with the same key: of earlier ones of an allocation
+    /// that goes back to the queue, or of those from before it was adopted.
+    pub fn may_have_had_runs(&self) -> bool {
+        self.requeues > 0 || self.adopts.is_some()
+    }
+
+    /// Whether a listing alone says that it runs: what its agents tell may be of an earlier run.
+    pub fn is_listed_first(&self) -> bool {
+        self.may_have_had_runs() && self.granted_at.is_none() && self.ended.is_none()
     }
 
     /// The nodes that it holds, as far as they are known.

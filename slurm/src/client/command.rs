@@ -12,6 +12,7 @@ use crate::association::{self, Association};
 use crate::batch::{Batch, render};
 use crate::calls::Calls;
 use crate::channel::{Channel, Output};
+use crate::found::{self, Found};
 use crate::job::{Job, JobId};
 use crate::node::{Node, Partition};
 use crate::quote::QuoteError;
@@ -143,7 +144,7 @@ impl Slurm for CommandSlurm {
             let words = [&["squeue"], squeue::ARGUMENTS, &[which.as_str()]].concat();
             let output = self.run(&doing, self.scripts.mine(&words), 2, true).await?;
             // A single job that is not there is an error; among several it is passed over.
-            if answer::tells_of_no_job(&output) {
+            if answer::is_unknown(&output) {
                 continue;
             }
             let printed = answer::read(&doing, &output)?;
@@ -228,6 +229,46 @@ impl Slurm for CommandSlurm {
         let which = format!("JobId={job}");
         let when = format!("StartTime=now+{START_IN_S}");
         let words = ["scontrol", "update", &which, &when];
+        let output = self.run(&doing, self.scripts.plain(&words), 1, false);
+        answer::read_done(&doing, &output.await?)
+    }
+
+    async fn find(&self, job: JobId) -> Result<Option<Found>, SlurmError> {
+        let doing = format!("look at job {job}");
+        let format = format!("{}{}", found::FORMAT, squeue::FORMAT);
+        let which = format!("--jobs={job}");
+        let words = [
+            "squeue",
+            "--noheader",
+            "--all",
+            "--states=all",
+            &which,
+            "-o",
+            &format,
+        ];
+        let output = self.run(&doing, self.scripts.about_one(&words), 2, true);
+        let output = output.await?;
+        if answer::is_unknown(&output) {
+            return Ok(None);
+        }
+        let printed = answer::read(&doing, &output)?;
+        found::answer(&printed).map_err(|error| answer::unclear(&doing, &error))
+    }
+
+    async fn batch_script(&self, job: JobId) -> Result<Option<String>, SlurmError> {
+        let doing = format!("read the batch script of job {job}");
+        let number = job.to_string();
+        let words = ["scontrol", "write", "batch_script", &number, "-"];
+        self.ask(&doing, self.scripts.plain(&words), 1)
+            .await
+            .map(Some)
+    }
+
+    async fn rename(&self, job: JobId, name: &str, comment: &str) -> Result<(), SlurmError> {
+        let doing = format!("rename job {job}");
+        let which = format!("JobId={job}");
+        let (name, comment) = (format!("JobName={name}"), format!("Comment={comment}"));
+        let words = ["scontrol", "update", &which, &name, &comment];
         let output = self.run(&doing, self.scripts.plain(&words), 1, false);
         answer::read_done(&doing, &output.await?)
     }

@@ -20,6 +20,7 @@ pub(crate) async fn all(cluster: &Cluster, slurm: &dyn Slurm) {
     a_trial_submits_nothing(cluster, slurm).await;
     a_signal_reaches_the_batch_script(cluster, slurm).await;
     a_job_that_waits_for_its_time_starts_now(cluster, slurm).await;
+    a_job_is_found_and_renamed(cluster, slurm).await;
     the_past_is_known(cluster, slurm).await;
     nodes_and_partitions_are_told(slurm).await;
     cluster.clean().await;
@@ -271,6 +272,45 @@ async fn a_job_that_waits_for_its_time_starts_now(cluster: &Cluster, slurm: &dyn
         .await
         .expect_err("no such job");
     assert!(matches!(error, SlurmError::Refused { .. }), "{error}");
+}
+
+async fn a_job_is_found_and_renamed(cluster: &Cluster, slurm: &dyn Slurm) {
+    let batch = cluster.batch("found", "sleep 300\n");
+    let id = slurm.submit(&batch).await.expect("taken");
+    let runs = |job: &schliff_slurm::job::Job| job.state.base == BaseState::Running;
+    for is_running in [false, true] {
+        if is_running {
+            cluster.until(slurm, id, runs).await;
+        }
+        let name = format!("{}-renamed-{is_running}", cluster.prefix);
+        let comment = "schliff word it's \"named\" anew";
+        if let Err(error) = slurm.rename(id, &name, comment).await {
+            // That of 22.05 has no way to say it.
+            assert!(error.to_string().contains("v0.0.38"), "{error}");
+            slurm.can_rename().await.expect_err("the same");
+            let renamed = cluster.commands.rename(id, &name, comment).await;
+            renamed.expect("allowed");
+        }
+        let found = slurm.find(id).await.expect("an answer").expect("a job");
+        assert_eq!((found.job.id, found.is_own), (id, true));
+        assert_eq!(found.folder, batch.folder);
+        assert_eq!(
+            (found.job.name.as_str(), found.job.comment.as_str()),
+            (name.as_str(), comment)
+        );
+    }
+    if let Some(script) = slurm.batch_script(id).await.expect("an answer") {
+        assert!(script.ends_with(&batch.body), "{script}");
+    }
+    slurm.cancel(&[id], Cancel::End).await.expect("cancelled");
+    let over =
+        |job: &schliff_slurm::job::Job| job.state.base.is_end() && job.state.flags.is_empty();
+    cluster.until(slurm, id, over).await;
+    let error = slurm.rename(id, "late", "late").await;
+    let error = error.expect_err("it has ended");
+    assert!(matches!(error, SlurmError::Refused { .. }), "{error}");
+    let unknown = slurm.find(JobId(999_999_999)).await;
+    assert_eq!(unknown.expect("an answer"), None);
 }
 
 async fn the_past_is_known(cluster: &Cluster, slurm: &dyn Slurm) {

@@ -74,7 +74,7 @@ impl Array {
     }
 
     fn log(&self, trial: usize) -> String {
-        let name = format!("tiny-{}_{trial}.log", self.id);
+        let name = format!("schliff-{}_{trial}.log", self.id);
         fs::read_to_string(self.desk.path(&name)).unwrap_or_else(|error| format!("{name}: {error}"))
     }
 

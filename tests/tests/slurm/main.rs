@@ -5,9 +5,13 @@
 
 mod adopted;
 mod array;
+mod by_hand;
 mod chain;
+mod cut;
 mod faults;
+mod long;
 mod nodes;
+mod quickstart;
 mod reach;
 mod scene;
 mod site;

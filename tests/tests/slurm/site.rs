@@ -124,11 +124,24 @@ impl Dev {
 
     /// Starts a coordinator with this profile.
     pub(crate) fn serve_as(self, desk: Desk, profile: &str, env: &[(&str, &str)]) -> Site {
+        self.serve_at(desk, profile, &[], env)
+    }
+
+    /// The same with further arguments, such as where it listens.
+    pub(crate) fn serve_at(
+        self,
+        desk: Desk,
+        profile: &str,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Site {
         let turn = Turn::take(self.is_alone);
         let path = desk.file("dev.toml", profile);
         let path = path.display().to_string();
+        let mut all = vec!["--cluster", &*path];
+        all.extend(args);
         Site {
-            serving: Serving::start_as(desk, &["--cluster", &path], env),
+            serving: Serving::start_as(desk, &all, env),
             _turn: turn,
         }
     }

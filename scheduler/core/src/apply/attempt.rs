@@ -106,11 +106,7 @@ fn alive(job: &mut Job, fact: &Fact) {
         } => {
             if let Some(attempt) = live(job, *generation) {
                 // What a run said that was not the last gives way to what the last one says.
-                if !attempt
-                    .last_words
-                    .as_ref()
-                    .is_some_and(LastWords::are_final)
-                {
+                if attempt.may_be_outspoken() {
                     attempt.last_words = Some(words.clone());
                 }
                 attempt.vitals.heard_at = Some(at);
@@ -182,7 +178,9 @@ fn requeued(job: &mut Job, fact: &Fact) {
     attempt.earlier_ms = attempt.earlier_ms.saturating_add(*ran_ms);
     attempt.granted_at = None;
     attempt.nodes.clear();
-    attempt.last_words = attempt.last_words.take().filter(LastWords::are_final);
+    if attempt.may_be_outspoken() {
+        attempt.last_words = None;
+    }
     attempt.vitals.missing_since = None;
     attempt.vitals.pending_why.clone_from(why);
     attempt.vitals.start_estimate = None;
@@ -197,6 +195,7 @@ fn planned(job: &mut Job, fact: &Fact) {
         placement,
         time_limit_ms,
         resume_from,
+        adopts,
         ..
     } = &fact.what
     else {
@@ -222,6 +221,7 @@ fn planned(job: &mut Job, fact: &Fact) {
         running_at: None,
         ended: None,
         last_words: None,
+        adopts: adopts.clone(),
         requeues: 0,
         earlier_ms: 0,
         offers: Vec::new(),
@@ -239,6 +239,13 @@ impl Attempt {
     /// How it ended.
     pub fn ending(&self) -> Option<&Ending> {
         self.ended.as_ref().map(|(ending, _)| ending)
+    }
+
+    /// Whether further words may follow its last ones. Nothing follows where the job is at its end by
+    /// them; but what failed before it was adopted may have been mended.
+    pub(crate) fn may_be_outspoken(&self) -> bool {
+        let are_final = self.last_words.as_ref().is_some_and(LastWords::are_final);
+        !are_final || self.adopts.is_some()
     }
 
     /// When it was last heard, or could have been first.

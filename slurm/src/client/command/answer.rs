@@ -80,6 +80,11 @@ pub(super) fn has_no_accounting(output: &Output) -> bool {
     output.code != 0 && says.iter().any(|words| stderr.contains(words))
 }
 
+/// Slurm's controller knows none of the jobs that were asked for.
+pub(super) fn is_unknown(output: &Output) -> bool {
+    output.code != 0 && fault::is_over_already(&text(&output.stderr))
+}
+
 /// What a change of jobs led to.
 pub(super) fn read_done(doing: &str, output: &Output) -> Result<(), SlurmError> {
     if output.code == 0 {
@@ -95,11 +100,6 @@ pub(super) fn read_cancelled(doing: &str, output: &Output) -> Result<(), SlurmEr
         return Ok(());
     }
     read_done(doing, output)
-}
-
-/// A question about jobs none of which is known.
-pub(super) fn tells_of_no_job(output: &Output) -> bool {
-    output.code != 0 && fault::is_over_already(&text(&output.stderr))
 }
 
 /// A channel's error; a question has no effect that could be lost.

@@ -28,7 +28,7 @@ impl Body<'_> {
             flow::FINISH.to_owned(),
             flow::ENDED.to_owned(),
             flow::claim(&nonce),
-            flow::BEGIN.to_owned(),
+            flow::START.to_owned() + flow::BEGIN,
             self.site_setup()?,
             self.network()?,
             self.step()?,

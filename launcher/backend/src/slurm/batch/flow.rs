@@ -45,10 +45,25 @@ if [[ -e $folder/done ]]; then
 fi
 ";
 
-/// A start is written down.
-pub(super) const BEGIN: &str = "\
-echo \"$SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(date +%s)\" >>\"$folder/starts\"
+/// A start is written down, and is the one that counts until there is another.
+pub(super) const START: &str = "\
+start=\"$SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(date +%s)\"
+echo \"$start\" >>\"$folder/starts\"
 rm -f \"$folder/exit\"
+# A node that is only cut off works on while the job has started again elsewhere. Whoever finds a later
+# start than its own leaves the folder to that one.
+superseded() {
+    local line own=''
+    while read -r line; do
+        [[ -z $own ]] || return 0
+        [[ $line != \"$start\" ]] || own=1
+    done <\"$folder/starts\" || :
+    return 1
+}
+";
+
+/// It may have been stopped before.
+pub(super) const BEGIN: &str = "\
 if [[ -e $folder/stop ]]; then
     say 'stopped before it began'
     finish 75
@@ -85,6 +100,10 @@ if [[ -z $heard ]]; then
         wait \"$step\" || code=$?
         [[ $signals != \"$before\" ]] || break
     done
+fi
+if superseded; then
+    say 'the job was started again elsewhere, as these nodes were taken for lost'
+    exit 75
 fi
 if [[ -s $folder/exit ]]; then
     code=$(<\"$folder/exit\")

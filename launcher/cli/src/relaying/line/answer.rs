@@ -7,8 +7,10 @@ pub(super) fn listed(output: &[u8]) -> Vec<Listed> {
     let text = String::from_utf8_lossy(output);
     let line = |line: &str| {
         let (bytes, path) = line.split_once(' ')?;
-        let (_, name) = path.rsplit_once('/')?;
-        let file = SpoolFile::named(name).filter(|file| file.path() == path)?;
+        let (folder, name) = path.rsplit_once('/')?;
+        let (key, _) = folder.split_once('/')?;
+        let file = SpoolFile::named(key.parse().ok()?, name)?;
+        let file = Some(file).filter(|file| file.path() == path)?;
         let bytes = bytes.parse().ok()?;
         Some(Listed { file, bytes })
     };

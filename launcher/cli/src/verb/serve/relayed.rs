@@ -1,4 +1,4 @@
-//! A cluster whose agents are heard over a relay.
+//! A cluster whose agents are heard over a relay: all of them, or those of jobs that were adopted.
 //!
 //! Rules: REL-1 an attempt's end is not told before its last words were looked for: until the relay
 //! has shipped what the attempt left, or failed at that a few times, the listing lacks it, and says that
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use schliff_backend::{Backend, BackendError, Launch, Traffic};
+use schliff_backend::{Backend, BackendError, FindError, Foundling, Launch, Traffic};
 use schliff_scheduler::allocation::{AllocationId, AllocationStatus, Listing, StopHow};
 use schliff_scheduler::cluster::Terms;
 use schliff_scheduler::time::Timestamp;
@@ -131,10 +131,7 @@ impl Backend for Relayed {
     }
 
     fn terms(&self) -> Terms {
-        Terms {
-            relayed: true,
-            ..self.inner.terms()
-        }
+        self.inner.terms()
     }
 
     fn kind(&self) -> &'static str {
@@ -142,7 +139,7 @@ impl Backend for Relayed {
     }
 
     fn reports(&self) -> Reports {
-        Reports::Spool
+        self.inner.reports()
     }
 
     async fn submit(&self, launch: &Launch) -> Result<AllocationId, BackendError> {
@@ -168,6 +165,18 @@ impl Backend for Relayed {
             });
         }
         self.inner.forget(key).await
+    }
+
+    async fn find(&self, id: &AllocationId) -> Result<Foundling, FindError> {
+        self.inner.find(id).await
+    }
+
+    async fn adopt(
+        &self,
+        launch: &Launch,
+        id: &AllocationId,
+    ) -> Result<AllocationId, BackendError> {
+        self.inner.adopt(launch, id).await
     }
 
     async fn estimate(&self, launch: &Launch) -> Result<Option<Timestamp>, BackendError> {

@@ -1,7 +1,8 @@
 //! The relay of a coordinator to one of its clusters: reports and checkpoints come over the line that
 //! leads to the batch system.
 //!
-//! Rules: only the coordinator that leads relays. Reports are looked for every two seconds, and at
+//! Rules: only the coordinator that leads relays. Where agents reach it by themselves, only what was
+//! adopted is relayed, and nothing is looked at while nothing is. Reports are looked for every two seconds, and at
 //! once where an attempt has ended. A checkpoint that is on its way holds up no report, but for a
 //! second on a line that both share.
 
@@ -51,6 +52,8 @@ pub(super) struct Relayer {
     /// Folder of the attempts.
     pub(super) folder: String,
     pub(super) drains: Receiver<Drain>,
+    /// No agent reaches the coordinator, and no store.
+    pub(super) is_for_all: bool,
 }
 
 impl Relayer {
@@ -80,9 +83,13 @@ impl Relayer {
             relay: Relay::new(source, taker, bandwidth),
             handle: handle.clone(),
             drains: self.drains,
+            is_for_all: self.is_for_all,
             failures: 0,
         };
         tokio::spawn(reports.run());
+        if !self.is_for_all {
+            return;
+        }
         tokio::spawn(ship(self.cluster, checkpoints, handle.clone()));
     }
 }
@@ -122,6 +129,7 @@ struct Reports {
     relay: Relay<Box<dyn Source>, Near>,
     handle: Handle,
     drains: Receiver<Drain>,
+    is_for_all: bool,
     failures: u32,
 }
 
@@ -139,7 +147,7 @@ impl Reports {
                     None => return,
                 },
                 () = sleep(pause) => {
-                    if self.handle.is_leading() {
+                    if self.handle.is_leading() && self.has_work().await {
                         let _ = self.round(Scope::default()).await;
                     }
                 }
@@ -147,8 +155,15 @@ impl Reports {
         }
     }
 
+    async fn has_work(&self) -> bool {
+        self.is_for_all || self.handle.has_adopted(&self.cluster).await
+    }
+
     /// Ships all that an attempt left; says whether that is done.
     async fn drain(&mut self, key: SubmitKey) -> bool {
+        if !self.is_for_all && !self.handle.is_adopted(key).await {
+            return true;
+        }
         let scope = Scope {
             only: Some(key),
             is_thorough: true,

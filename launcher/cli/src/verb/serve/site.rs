@@ -90,21 +90,15 @@ fn on_slurm(
     let reach = Reach::of(slurm).map_err(|error| cannot(profile, &error))?;
     let channel = Arc::clone(reach.channel());
     let backend = Arc::new(SlurmBackend::new(options, reach));
-    let (backend, relayer) = match slurm.reports {
-        Reports::Direct => (backend as Arc<dyn schliff_backend::Backend>, None),
-        Reports::Spool => {
-            let (backend, relayer) = relayed(profile, slurm, backend, channel);
-            (backend, Some(relayer))
-        }
-    };
+    let (backend, relayer) = relayed(profile, slurm, backend, channel);
     let site = Site {
         observe_every: Duration::from_secs(slurm.observe_every_s.max(1)),
         ..Site::new(backend)
     };
-    Ok((site, relayer))
+    Ok((site, Some(relayer)))
 }
 
-/// The back-end of a cluster whose agents reach nobody, and its relay.
+/// The back-end of a cluster some of whose agents may reach nobody, and its relay.
 fn relayed(
     profile: &ClusterProfile,
     slurm: &cluster::Slurm,
@@ -120,6 +114,7 @@ fn relayed(
         },
         folder: slurm.folder.clone(),
         drains,
+        is_for_all: slurm.reports == Reports::Spool,
     };
     (Arc::new(Relayed::new(backend, relay)), relayer)
 }

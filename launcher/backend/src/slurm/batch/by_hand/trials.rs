@@ -22,8 +22,6 @@ pub struct Trials<'a> {
 
 /// The task, as Slurm's commands name it.
 pub(super) const TASK: &str = "\"$task\"";
-/// The log of a task: name, array and place.
-pub(super) const LOG: &str = "%x-%A_%a.log";
 
 /// How the script is used, and where a task works.
 pub(super) const USAGE: &str = "\

@@ -23,6 +23,8 @@ end() { echo "$1" >"$2.new"; mv "$2.new" "$2"; exit "$1"; }
 case $PLAY in
     [0-9]*) end "$PLAY" "$2" ;;
     stop) : >"$FOLDER/stop"; PLAY=USR1 ;;
+    later) echo "7 1 9999999999" >>"$FOLDER/starts"; exit 76 ;;
+    blind) rm "$FOLDER/starts"; end 0 "$2" ;;
 esac
 trap 'kill "$reader"; end 75 "$2"' USR1
 mkfifo "$FOLDER/never"
@@ -249,6 +251,32 @@ fn a_stop_is_the_end() {
 }
 
 #[test]
+fn a_start_after_which_there_was_another_leaves_the_folder_to_that_one() {
+    for chain in [Chain::Requeue, Chain::Successors, Chain::None] {
+        let stage = with(chain);
+        let played = stage.play(&[("PLAY", "later")]);
+        assert_eq!(played.code, 75, "{}", played.words);
+        let told = "the job was started again elsewhere";
+        assert!(played.words.contains(told), "{}", played.words);
+        let left = ["done", "exit", "scontrol"].map(|name| stage.read(name));
+        assert_eq!(left, [None, None, None], "{chain:?}");
+        // The other one is not disturbed.
+        fs::write(stage.path("starts"), "7 0 1\n").expect("written");
+        let other = stage.play(&[("PLAY", "0"), ("SLURM_RESTART_COUNT", "1")]);
+        assert_eq!(other.code, 0, "{}", other.words);
+        assert_eq!(stage.read("done").as_deref(), Some("0"));
+    }
+    let blind = with(Chain::Requeue);
+    let played = blind.play(&[("PLAY", "blind")]);
+    assert_eq!(played.code, 0, "{}", played.words);
+    assert_eq!(
+        blind.read("done").as_deref(),
+        Some("0"),
+        "what cannot be read says nothing"
+    );
+}
+
+#[test]
 fn a_warning_from_whoever_takes_the_nodes_saves_the_work_but_a_cancelled_job_stays_away() {
     let warned = with(Chain::Requeue);
     assert_eq!(
@@ -330,8 +358,10 @@ fn words_of_others_reach_the_agent_as_they_are() {
     assert_eq!(played.code, 0, "{}", played.words);
     let folder = stage.folder.path().display();
     let args = stage.read("args").expect("arguments");
+    let start = stage.read("starts").expect("a line");
     let expected = format!(
-        "\n86400\n$(touch owned)\nit's \"x\" `id`\n\n*\na\nb\n--x={folder}/y{folder}\n0-0\n-n\n--exit-file\n{folder}/exit"
+        "\n86400\n$(touch owned)\nit's \"x\" `id`\n\n*\na\nb\n--x={folder}/y{folder}\n0-0\n-n\n\
+         --starts\n{folder}/starts\n--start\n{start}\n--exit-file\n{folder}/exit"
     );
     assert!(args.ends_with(&expected), "{args}");
     let env = stage.read("env").expect("variables");
