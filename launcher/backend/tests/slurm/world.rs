@@ -114,6 +114,16 @@ impl SlurmWorld {
         SlurmBackend::new(options, reach)
     }
 
+    /// All that it leaves is below this folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The site as its profile would tell of it.
+    pub(crate) fn site(&self) -> &cluster::Slurm {
+        &self.options.site
+    }
+
     fn path(&self, key: SubmitKey, name: &str) -> PathBuf {
         self.folder.path().join(format!("{key}.{name}"))
     }
