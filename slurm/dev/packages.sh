@@ -10,11 +10,10 @@ set -euo pipefail
 packages=(
   slurmctld slurmd slurm-client slurmdbd slurmrestd slurm-wlm-basic-plugins slurm-wlm-mysql-plugin
   slurm-wlm-jwt-plugin munge mariadb-server openssh-server openssh-client iproute2 procps curl
-  openssl # for coordinators that other machines are to reach
   libpmix-dev # `srun --mpi=pmix` loads libpmix.so by that name, and no package asks for it
 )
 programs=(
-  slurmctld slurmd sbatch slurmdbd slurmrestd munged mariadbd mariadb-install-db sshd ssh ip pgrep curl openssl
+  slurmctld slurmd sbatch slurmdbd slurmrestd munged mariadbd mariadb-install-db sshd ssh ip pgrep curl
 )
 PATH="$PATH:/usr/sbin:/sbin"
 

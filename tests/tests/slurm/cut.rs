@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use schliff_tests::desk::{Desk, end_of};
+use rcgen::{CertificateParams, KeyPair};
+use schliff_tests::desk::Desk;
 use schliff_tests::ranks::{tiny_desk, train};
 use schliff_tests::running::{wait_until, wait_within};
 use serde_json::Value;
@@ -60,20 +61,11 @@ fn long_desk() -> (Desk, Plain) {
 
 /// A certificate for the machine's address, and the key to it.
 fn certify(desk: &Desk) {
-    let mut command = std::process::Command::new("openssl");
-    command.args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]);
-    command.args([
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-subj",
-        "/CN=schliff",
-    ]);
-    command.args(["-addext", &format!("subjectAltName=IP:{}", host())]);
-    command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-    command.arg("-keyout").arg(desk.path("key.pem"));
-    command.arg("-out").arg(desk.path("ca.pem"));
-    let made = end_of(command);
-    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let key = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(vec![host()]).expect("an address");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    desk.file("key.pem", &key.serialize_pem());
+    desk.file("ca.pem", &certificate.pem());
 }
 
 /// One field of a running job, in a letter of `squeue -o`.

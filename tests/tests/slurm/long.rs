@@ -26,8 +26,9 @@ const USUAL_MINUTES: u64 = 20;
 const TRIAL: usize = 200;
 /// A chain may take so many times as long: links wait for nodes, and begin.
 const PATIENCE: u64 = 6;
-/// So much wall time is asked for in all, in times of the work: links end before their time is over.
-const ASKED: u64 = 4;
+/// So much wall time is asked for in all, in times of the work: links end before their time is over, and
+/// the machine may have more to do than when it was measured.
+const ASKED: u64 = 10;
 
 /// The cluster, where there is one and an hour to spend.
 pub(crate) fn long() -> Option<Dev> {
@@ -102,6 +103,8 @@ struct Chain {
     folder: PathBuf,
     begun: Instant,
     links: Vec<Link>,
+    /// What it has printed; its folder goes with its end.
+    log: String,
     /// Its coordinator was killed and not yet started again.
     is_alone: bool,
 }
@@ -123,6 +126,7 @@ impl Chain {
             job,
             begun: Instant::now(),
             links: Vec::new(),
+            log: String::new(),
             is_alone: false,
         }
     }
@@ -144,9 +148,7 @@ impl Chain {
 
     /// Links that have ended with more to do, as the script says.
     fn over(&self) -> usize {
-        self.read("log")
-            .matches("is over; the next one waits")
-            .count()
+        self.log.matches("is over; the next one waits").count()
     }
 
     /// Looks at it, and kills its coordinator or starts it again; whether it has come to its end.
@@ -158,7 +160,12 @@ impl Chain {
                 committed: self.committed(),
             });
         }
-        let is_done = self.folder.join("done").exists();
+        let log = self.read("log");
+        if log.len() > self.log.len() {
+            self.log = log;
+        }
+        let is_gone = !self.links.is_empty() && !self.folder.exists();
+        let is_done = is_gone || self.folder.join("done").exists();
         // All of the second link and what is between the others, and between the fourth and the fifth.
         let wants = starts == 2 || (starts == 4 && self.over() == 4);
         if !is_done && wants && !self.is_alone {
@@ -174,34 +181,20 @@ impl Chain {
     /// Waits for its end, which must be right; gives what it came to.
     fn end(mut self, kind: &str, minutes: u64) -> Came {
         let limit = Duration::from_secs(minutes * 60 * PATIENCE);
-        let folder = self.folder.clone();
-        let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
-        wait_within(
-            limit,
-            || format!("the end of {kind}: {}", log()),
-            || self.look(),
-        );
+        wait_within(limit, || format!("the end of {kind}"), || self.look());
         let serving = &self.site.serving;
         let outcome = serving.outcome(self.job);
         let status = serving.status(self.job);
-        assert_eq!(outcome, "succeeded", "{status:#}");
-        let attempts = status["attempts"].as_array().map(Vec::len);
-        assert_eq!(attempts, Some(1), "{status:#}");
+        assert_eq!(outcome, "succeeded", "{}", status["reason"]);
         let came = Came::of(&serving.desk, "out");
         self.report(kind, &came);
+        let attempts = status["attempts"].as_array().map(Vec::len);
+        assert_eq!(attempts, Some(1), "{}", status["attempts"]);
         assert!(self.links.len() > 1, "no link was ended by the cap");
-        assert_eq!(
-            self.over() + 1,
-            self.links.len(),
-            "a link was cut: {}",
-            log()
-        );
+        let (over, log) = (self.over(), &self.log);
+        assert_eq!(over + 1, self.links.len(), "a link was cut: {log}");
         let own = "the time limit is near";
-        assert!(
-            !log().contains(own),
-            "Slurm's signal came too late: {}",
-            log()
-        );
+        assert!(!log.contains(own), "Slurm's signal came too late: {log}");
         came
     }
 
