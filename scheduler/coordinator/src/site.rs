@@ -192,7 +192,11 @@ async fn act(backend: &dyn Backend, contact: &Contact, action: Action) -> Messag
 
 async fn submit(backend: &dyn Backend, contact: &Contact, order: &Order) -> SubmitAnswer {
     let launch = launch(order, contact, backend.reports());
-    let answer = match timeout(CALL, backend.submit(&launch)).await {
+    let submit = async {
+        backend.prepare(&launch, order.resume_from).await?;
+        backend.submit(&launch).await
+    };
+    let answer = match timeout(CALL, submit).await {
         Ok(Ok(id)) => return SubmitAnswer::Accepted { id },
         Ok(Err(error)) => error.answer(),
         Err(_) => SubmitAnswer::Unknown {

@@ -8,6 +8,7 @@ mod chain;
 mod faults;
 mod nodes;
 mod reach;
+mod relay;
 mod scene;
 mod site;
 mod whole;

@@ -32,10 +32,21 @@ impl Scene {
     /// The same with another profile.
     #[track_caller]
     pub(crate) fn begin_as(dev: Dev, args: &[&str], profile: impl Fn(&Desk) -> String) -> Self {
+        Self::begin_with(dev, args, &[], profile)
+    }
+
+    /// The same with further environment of the coordinator.
+    #[track_caller]
+    pub(crate) fn begin_with(
+        dev: Dev,
+        args: &[&str],
+        env: &[(&str, &str)],
+        profile: impl Fn(&Desk) -> String,
+    ) -> Self {
         let desk = tiny_desk(STEPS);
         let plain = (train(&desk, "1"), curve(&desk, "out-1"));
         let profile = profile(&desk);
-        let site = dev.serve_as(desk, &profile, &[]);
+        let site = dev.serve_as(desk, &profile, env);
         let mut all = vec!["job.toml", "--cluster", "dev", "--out", "out"];
         all.extend(args);
         let job = site.serving.submit(&all);
@@ -50,6 +61,11 @@ impl Scene {
         let before = self.site.serving.status(self.job);
         let before = before["progress"]["step"].as_u64().unwrap_or(0);
         self.site.at_step(self.job, before + FIRST);
+    }
+
+    /// The weights of an undisturbed run.
+    pub(crate) fn plain_adapter(&self) -> &[u8] {
+        &self.plain.0
     }
 
     /// Waits until the attempt's script has been started so often.
@@ -86,6 +102,16 @@ impl Scene {
         assert_eq!(curve(&serving.desk, "out"), self.plain.1);
         status
     }
+
+    /// The coordinator has each point of that curve, once.
+    #[track_caller]
+    pub(crate) fn is_told_whole(&self) {
+        let series = self.site.serving.page(&format!("/jobs/{}/series.json", self.job));
+        let series: Value = serde_json::from_str(&series).unwrap_or_else(|_| panic!("{series}"));
+        let steps = series["steps"].as_array().cloned().unwrap_or_default();
+        let told: Vec<_> = steps.iter().map(words_of).collect();
+        assert_eq!(told, self.plain.1);
+    }
 }
 
 /// Why a job is as it is.
@@ -103,8 +129,11 @@ fn curve(desk: &Desk, out: &str) -> Vec<String> {
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let points = points.filter(|point| !point["loss"].is_null());
+    points.map(|point| words_of(&point)).collect()
+}
+
+/// What a point of a curve says of training.
+fn words_of(point: &Value) -> String {
     let keep = ["step", "loss", "grad_norm", "lr"];
-    points
-        .map(|point| keep.map(|key| point[key].to_string()).join(" "))
-        .collect()
+    keep.map(|key| point[key].to_string()).join(" ")
 }
