@@ -91,6 +91,7 @@ impl Supply {
         let now = over.unwrap_or_else(|| state.borrow().clone());
         match now {
             State::Over(over) => over,
+            State::Coming(_, 0) => Err(format!("its checkpoints are looked for in {uri}")),
             State::Coming(sent, whole) => {
                 let size = |bytes: u64| figures::bytes(bytes as f64);
                 let (sent, whole) = (size(sent), size(whole));
