@@ -133,7 +133,9 @@ pub fn fetch(
                 there.insert(job, step);
                 done.push(job);
             }
-            Err(why) => fetched.passed.push(format!("step {step} is not brought: {why}")),
+            Err(why) => fetched
+                .passed
+                .push(format!("step {step} is not brought: {why}")),
         }
     }
     if !fetched.steps.is_empty() {
@@ -150,7 +152,11 @@ fn manifest(landing: &mut dyn Landing, step: u64) -> Result<Option<Manifest>, St
 
 /// Parts of a manifest that are not there in the right size.
 fn missing(landing: &mut dyn Landing, manifest: &Manifest) -> Result<Vec<PartEntry>, StageError> {
-    let keys: Vec<_> = manifest.parts.iter().map(|part| part.key.as_str()).collect();
+    let keys: Vec<_> = manifest
+        .parts
+        .iter()
+        .map(|part| part.key.as_str())
+        .collect();
     let sizes = landing.sizes(&keys)?;
     let found = manifest.parts.iter().zip(sizes);
     let missing = found.filter(|(part, size)| *size != Some(part.bytes));
@@ -178,7 +184,11 @@ impl Carrier<'_> {
     }
 
     /// Brings one checkpoint; inside, the bytes that were sent, or why it cannot ever be.
-    fn bring(&mut self, manifest: &Manifest, file: &Bytes) -> Result<Result<u64, String>, ShipError> {
+    fn bring(
+        &mut self,
+        manifest: &Manifest,
+        file: &Bytes,
+    ) -> Result<Result<u64, String>, ShipError> {
         let step = manifest.step;
         if let Some(there) = self::manifest(&mut *self.landing, step)?
             && !there.has_the_state_of(manifest)

@@ -148,7 +148,11 @@ fn whatever_breaks_off_leaves_whole_checkpoints_and_is_gone_on_with() {
         brought(&store, &mut shelf);
         assert_eq!(whole(&mut shelf), Some(7), "point {point}");
         // The manifest and nothing else may come twice.
-        assert!(shelf.came < all + 10_000, "point {point}: {} bytes", shelf.came);
+        assert!(
+            shelf.came < all + 10_000,
+            "point {point}: {} bytes",
+            shelf.came
+        );
         if is_whole {
             break;
         }
@@ -172,7 +176,10 @@ fn what_is_damaged_in_the_store_is_passed_over_for_the_one_before() {
     let mut shelf = Shelf::default();
     let fetched = brought(&store, &mut shelf);
     assert_eq!(fetched.steps, [2]);
-    assert!(fetched.passed[0].contains("not what its digest says"), "{fetched:?}");
+    assert!(
+        fetched.passed[0].contains("not what its digest says"),
+        "{fetched:?}"
+    );
     assert_eq!(whole(&mut shelf), Some(2));
 }
 
@@ -190,7 +197,10 @@ fn another_jobs_checkpoint_of_that_step_is_left_alone() {
     assert_eq!(brought(&other, &mut shelf).steps, [2]);
     let fetched = brought(&store, &mut shelf);
     assert_eq!(fetched.steps, [0_u64; 0]);
-    assert!(fetched.passed[0].contains("another checkpoint"), "{fetched:?}");
+    assert!(
+        fetched.passed[0].contains("another checkpoint"),
+        "{fetched:?}"
+    );
 }
 
 #[test]

@@ -14,6 +14,8 @@ use crate::site::{Dev, Way, dev};
 
 /// What the profile says, besides.
 const SPOOL: &str = "reports = \"spool\"\n";
+/// Enough to be stopped long before the end.
+const STEPS: usize = 1_500;
 
 /// Waits until no attempt has a folder any more.
 #[track_caller]
@@ -111,7 +113,7 @@ impl Far {
         let settings = self.weed.settings();
         let env: Vec<_> = settings.iter().map(|(name, it)| (*name, &**it)).collect();
         let uri = format!("checkpoint.uri={}", self.uri);
-        Scene::begin_with(dev, &["--set", &uri], &env, |desk| {
+        Scene::begin_with(dev, &["--set", &uri], (STEPS, &env), |desk| {
             let noted = desk.path("environment-of-nodes").display().to_string();
             let launch = format!(
                 "{SPOOL}---\n[launch]\ninterface = \"lo\"\nsetup = [\"env >>{noted}\"]\n\
@@ -153,19 +155,25 @@ fn nodes_had_no_account(scene: &Scene) {
     assert!(!noted.contains("AWS_SECRET_ACCESS_KEY"), "{noted}");
 }
 
+/// Cancels the job in the middle; gives the step that it has committed last.
+#[track_caller]
+fn cancelled(scene: &Scene) -> u64 {
+    let serving = &scene.site.serving;
+    let ended = serving.schliff(&["cancel", &scene.job.to_string()]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(serving.outcome(scene.job), "cancelled");
+    let status = serving.status(scene.job);
+    let committed = status["attempts"][0]["committed"].as_u64();
+    committed.unwrap_or_else(|| panic!("{status:#}"))
+}
+
 /// Checkpoints reach the store, and a run on this machine goes on from them.
 fn checkpoints_reach_their_store(way: Way) {
     let Some(dev) = dev() else { return };
     let Some(far) = Far::start() else { return };
     let mut scene = far.begin(dev, way);
-    far.holds(&scene, 5);
-    let cancelled = scene.site.serving.schliff(&["cancel", &scene.job.to_string()]);
-    assert_eq!(cancelled.code, Some(0), "{}", cancelled.stderr);
-    scene.site.serving.outcome(scene.job);
+    let committed = cancelled(&scene);
     nodes_had_no_account(&scene);
-    let status = scene.site.serving.status(scene.job);
-    let committed = status["attempts"][0]["committed"].as_u64();
-    let committed = committed.unwrap_or_else(|| panic!("{status:#}"));
     // Also what was committed last, while nobody was there to ship it.
     scene.site.serving.kill();
     scene.site.serving.start_again();
@@ -174,7 +182,10 @@ fn checkpoints_reach_their_store(way: Way) {
     let ended = far.schliff(&scene, &args);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let desk = &scene.site.serving.desk;
-    assert!(adapter(desk, "here") == scene.plain_adapter(), "other bytes");
+    assert!(
+        adapter(desk, "here") == scene.plain_adapter(),
+        "other bytes"
+    );
 }
 
 #[test]
@@ -192,13 +203,8 @@ fn checkpoints_are_brought_to_a_cluster(way: Way) {
     let Some(dev) = dev() else { return };
     let Some(mut far) = Far::start() else { return };
     let scene = far.begin(dev, way);
-    far.holds(&scene, 5);
     let serving = &scene.site.serving;
-    serving.schliff(&["cancel", &scene.job.to_string()]);
-    serving.outcome(scene.job);
-    let status = serving.status(scene.job);
-    let committed = status["attempts"][0]["committed"].as_u64();
-    let committed = committed.unwrap_or_else(|| panic!("{status:#}"));
+    let committed = cancelled(&scene);
     far.holds(&scene, committed);
     // As on a cluster where it has never been.
     leaves_no_folder(&scene);

@@ -32,18 +32,18 @@ impl Scene {
     /// The same with another profile.
     #[track_caller]
     pub(crate) fn begin_as(dev: Dev, args: &[&str], profile: impl Fn(&Desk) -> String) -> Self {
-        Self::begin_with(dev, args, &[], profile)
+        Self::begin_with(dev, args, (STEPS, &[]), profile)
     }
 
-    /// The same with further environment of the coordinator.
+    /// The same with so many steps, and further environment of the coordinator.
     #[track_caller]
     pub(crate) fn begin_with(
         dev: Dev,
         args: &[&str],
-        env: &[(&str, &str)],
+        (steps, env): (usize, &[(&str, &str)]),
         profile: impl Fn(&Desk) -> String,
     ) -> Self {
-        let desk = tiny_desk(STEPS);
+        let desk = tiny_desk(steps);
         let plain = (train(&desk, "1"), curve(&desk, "out-1"));
         let profile = profile(&desk);
         let site = dev.serve_as(desk, &profile, env);
@@ -106,7 +106,10 @@ impl Scene {
     /// The coordinator has each point of that curve, once.
     #[track_caller]
     pub(crate) fn is_told_whole(&self) {
-        let series = self.site.serving.page(&format!("/jobs/{}/series.json", self.job));
+        let series = self
+            .site
+            .serving
+            .page(&format!("/jobs/{}/series.json", self.job));
         let series: Value = serde_json::from_str(&series).unwrap_or_else(|_| panic!("{series}"));
         let steps = series["steps"].as_array().cloned().unwrap_or_default();
         let told: Vec<_> = steps.iter().map(words_of).collect();

@@ -115,7 +115,11 @@ impl Landing for Folder {
         let add = || -> io::Result<()> {
             fs::create_dir_all(self.path.join(ARRIVING))?;
             let mut options = OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(false).open(&path)?;
+            let mut file = options
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)?;
             file.set_len(from)?;
             file.seek(SeekFrom::Start(from))?;
             file.write_all(piece)

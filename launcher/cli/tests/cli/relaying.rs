@@ -116,14 +116,12 @@ fn what_is_to_be_brought_is_looked_for_and_what_cannot_be_is_told() {
     std::fs::create_dir_all(site.job.path("shared")).expect("a disk");
     let fetch = |uri: &str| {
         let mut command = schliff(&["relay", "--folder", "shared", "--fetch", uri], "");
-        command
-            .current_dir(site.job.path(""))
-            .envs([
-                ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
-                ("AWS_ALLOW_HTTP", "true"),
-                ("AWS_ACCESS_KEY_ID", "a"),
-                ("AWS_SECRET_ACCESS_KEY", "b"),
-            ]);
+        command.current_dir(site.job.path("")).envs([
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "b"),
+        ]);
         Running::start(command).end()
     };
     let folder = fetch("/p/runs/a");

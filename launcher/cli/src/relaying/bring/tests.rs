@@ -163,7 +163,10 @@ fn an_attempt_waits_for_what_is_known_to_be_committed() {
     std::fs::write(manifest, "{}").expect("a disk");
     std::fs::remove_dir_all(scene.place()).expect("a disk");
     let error = scene.bring(Some(3)).expect_err("it is damaged");
-    assert!(error.contains("newest that can be had is step 2"), "{error}");
+    assert!(
+        error.contains("newest that can be had is step 2"),
+        "{error}"
+    );
     assert_eq!(scene.bring(Some(2)).map(|it| it.step), Ok(Some(2)));
 }
 

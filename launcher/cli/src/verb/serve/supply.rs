@@ -85,7 +85,9 @@ impl Supply {
         let over = match timeout(PATIENCE, over).await {
             Ok(Ok(state)) => Some(state.clone()),
             // It ended without a word: a defect that the log tells of.
-            Ok(Err(_)) => Some(State::Over(Err(format!("cannot bring checkpoints of {uri}")))),
+            Ok(Err(_)) => Some(State::Over(Err(format!(
+                "cannot bring checkpoints of {uri}"
+            )))),
             Err(_) => None,
         };
         let now = over.unwrap_or_else(|| state.borrow().clone());

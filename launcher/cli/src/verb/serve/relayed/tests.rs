@@ -109,7 +109,10 @@ async fn nothing_is_submitted_before_what_it_goes_on_from_is_there() {
         panic!("{refused:?}");
     };
     let words = schliff_backend::chain(&error);
-    assert!(words.starts_with("cannot submit schliff-1-2 to c: "), "{words}");
+    assert!(
+        words.starts_with("cannot submit schliff-1-2 to c: "),
+        "{words}"
+    );
     assert!(words.contains("ftp://x/y"), "{words}");
 }
 
