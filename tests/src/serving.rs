@@ -5,6 +5,8 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -143,6 +145,24 @@ impl Serving {
     #[track_caller]
     pub fn status(&self, job: u64) -> Value {
         self.schliff(&["status", "--json", &job.to_string()]).json()
+    }
+
+    /// What the page answers to a path, as whoever started the coordinator sees it.
+    #[track_caller]
+    pub fn page(&self, path: &str) -> String {
+        let (base, token) = self.url.split_once("/login?token=").expect("a URL");
+        let host = base.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).expect("a coordinator");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        body.to_owned()
     }
 
     /// Waits for a state of a job; gives it.

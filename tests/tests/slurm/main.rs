@@ -13,6 +13,7 @@ mod long;
 mod nodes;
 mod quickstart;
 mod reach;
+mod relay;
 mod scene;
 mod site;
 mod whole;

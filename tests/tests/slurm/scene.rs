@@ -43,10 +43,21 @@ impl Scene {
     /// The same with another profile.
     #[track_caller]
     pub(crate) fn begin_as(dev: Dev, args: &[&str], profile: impl Fn(&Desk) -> String) -> Self {
-        let desk = tiny_desk(STEPS);
+        Self::begin_with(dev, args, (STEPS, &[]), profile)
+    }
+
+    /// The same with so many steps, and further environment of the coordinator.
+    #[track_caller]
+    pub(crate) fn begin_with(
+        dev: Dev,
+        args: &[&str],
+        (steps, env): (usize, &[(&str, &str)]),
+        profile: impl Fn(&Desk) -> String,
+    ) -> Self {
+        let desk = tiny_desk(steps);
         let plain = plain(&desk);
         let profile = profile(&desk);
-        Self::begin_at(dev.serve_as(desk, &profile, &[]), plain, args)
+        Self::begin_at(dev.serve_as(desk, &profile, env), plain, args)
     }
 
     /// The same with a coordinator that is there, and what the desk's job comes to.
@@ -72,6 +83,11 @@ impl Scene {
     pub(crate) fn folder(&self) -> PathBuf {
         let name = format!("schliff-{}-1", self.job);
         self.site.shared().join(name)
+    }
+
+    /// The weights of an undisturbed run.
+    pub(crate) fn plain_adapter(&self) -> &[u8] {
+        &self.plain.0
     }
 
     /// Waits until the attempt's script has been started so often.
@@ -105,6 +121,19 @@ impl Scene {
         assert_eq!(curve(&serving.desk, "out"), self.plain.1);
         status
     }
+
+    /// The coordinator has each point of that curve, once.
+    #[track_caller]
+    pub(crate) fn is_told_whole(&self) {
+        let series = self
+            .site
+            .serving
+            .page(&format!("/jobs/{}/series.json", self.job));
+        let series: Value = serde_json::from_str(&series).unwrap_or_else(|_| panic!("{series}"));
+        let steps = series["steps"].as_array().cloned().unwrap_or_default();
+        let told: Vec<_> = steps.iter().map(words_of).collect();
+        assert_eq!(told, self.plain.1);
+    }
 }
 
 /// Why a job is as it is.
@@ -137,9 +166,11 @@ fn points(desk: &Desk, out: &str) -> Vec<Value> {
 /// The curve of a run, without how fast it was.
 #[track_caller]
 pub(crate) fn curve(desk: &Desk, out: &str) -> Vec<String> {
+    points(desk, out).iter().map(words_of).collect()
+}
+
+/// What a point of a curve says of training.
+fn words_of(point: &Value) -> String {
     let keep = ["step", "loss", "grad_norm", "lr"];
-    points(desk, out)
-        .into_iter()
-        .map(|point| keep.map(|key| point[key].to_string()).join(" "))
-        .collect()
+    keep.map(|key| point[key].to_string()).join(" ")
 }

@@ -105,6 +105,7 @@ pub(super) const RELAY_EXAMPLES: &str = "\
 Examples:
   schliff relay --folder /p/project/schliff --coordinator https://HOST:7411 --ca-file ca.pem
   schliff relay --folder /p/project/schliff --coordinator http://127.0.0.1:7411 --once
+  schliff relay --folder /p/project/schliff --fetch s3://bucket/runs/my-job
 
 For clusters whose profile has reports = \"spool\". A coordinator that reaches the cluster relays by
 itself. It may be ended and started again at any time, and two at a time do no harm. With --once it

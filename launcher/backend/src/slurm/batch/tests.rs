@@ -28,6 +28,7 @@ pub(super) fn site() -> Slurm {
         logins_per_minute: 6,
         max_queued: None,
         observe_every_s: 30,
+        relay_rate_bytes: 50_000_000,
     }
 }
 
