@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use crate::association::Association;
 use crate::batch::Batch;
+use crate::found::Found;
 use crate::job::{Job, JobId};
 use crate::node::{Node, Partition};
 use crate::time::UnixSeconds;
@@ -102,7 +103,14 @@ pub trait Slurm: Send + Sync {
     /// See [`SlurmError`].
     async fn queue(&self, name_prefix: &str) -> Result<Vec<Job>, SlurmError>;
 
-    /// The same from the accounting database, every run of each, since then; `None` where there is
+    /// Those of these jobs of the user that Slurm's controller remembers. Of a few jobs that is far less
+    /// for it to tell than the queue, which has everybody's.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, SlurmError>;
+
+    /// The same as [`Self::queue`] from the accounting database, every run of each, since then; `None` where there is
     /// no such database.
     ///
     /// # Errors
@@ -145,6 +153,37 @@ pub trait Slurm: Send + Sync {
     /// # Errors
     /// [`SlurmError::Refused`] where users may not do that.
     async fn start_now(&self, job: JobId) -> Result<(), SlurmError>;
+
+    /// A job by its number, whoever submitted it; `None` where Slurm's controller does not know it, or
+    /// does not show it.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn find(&self, job: JobId) -> Result<Option<Found>, SlurmError>;
+
+    /// The batch script of a job of the user's that has not ended, as it was submitted; `None` where
+    /// there is no way to ask for it.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn batch_script(&self, job: JobId) -> Result<Option<String>, SlurmError> {
+        let _ = job;
+        Ok(None)
+    }
+
+    /// Whether [`Self::rename`] is possible by this way; it changes nothing.
+    ///
+    /// # Errors
+    /// [`SlurmError::Refused`] says why not.
+    async fn can_rename(&self) -> Result<(), SlurmError> {
+        Ok(())
+    }
+
+    /// Gives a job that has not ended another name and another comment, both or none.
+    ///
+    /// # Errors
+    /// [`SlurmError::Refused`] where it has ended, or users may not do that.
+    async fn rename(&self, job: JobId, name: &str, comment: &str) -> Result<(), SlurmError>;
 
     /// Version, such as `22.05.8`.
     ///

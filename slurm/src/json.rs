@@ -56,6 +56,18 @@ pub fn jobs(answer: &str) -> Result<Vec<Job>, ParseError> {
     form.jobs.into_iter().map(job::Form::into_job).collect()
 }
 
+/// Reads the first job of an answer, and the folder where it works; `None` where it has no job.
+///
+/// # Errors
+/// As [`jobs`].
+pub fn found(answer: &str) -> Result<Option<(Job, String)>, ParseError> {
+    let form: FoundForm = read("jobs in JSON", answer)?;
+    let folder = form.jobs.into_iter().next();
+    let job = jobs(answer)?.into_iter().next();
+    let folder = folder.map(|it| it.current_working_directory.into_text());
+    Ok(job.map(|job| (job, folder.unwrap_or_default())))
+}
+
 /// Reads the runs of an answer of the accounting database.
 ///
 /// # Errors
@@ -148,6 +160,17 @@ impl RemarkForm {
 #[derive(Deserialize)]
 struct JobsForm {
     jobs: Vec<job::Form>,
+}
+
+#[derive(Deserialize)]
+struct FoundForm {
+    jobs: Vec<FolderForm>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FolderForm {
+    current_working_directory: Text,
 }
 
 #[derive(Deserialize)]

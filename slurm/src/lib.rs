@@ -12,6 +12,7 @@ pub mod batch;
 pub mod calls;
 pub mod channel;
 pub mod client;
+pub mod found;
 pub mod gres;
 pub mod hostlist;
 pub mod job;

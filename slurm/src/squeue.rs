@@ -19,8 +19,8 @@ pub const FORMAT: &str = concat!(
 /// Arguments of `squeue` for [`jobs`]; `--user` may follow. The last one must be quoted.
 pub const ARGUMENTS: &[&str] = &["--noheader", "--all", "--states=all", "-o", FORMAT];
 
-const FIELDS: usize = 18;
-const FREE: usize = 2;
+pub(crate) const FIELDS: usize = 18;
+pub(crate) const FREE: usize = 2;
 
 /// Reads what `squeue` printed.
 ///

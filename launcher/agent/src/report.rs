@@ -26,12 +26,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use schliff_spec::id::SubmitKey;
+use schliff_spec::id::{Generation, JobId, SubmitKey};
 use schliff_wire::v1::news::Body;
 use schliff_wire::v1::{Beats, Joined, News};
 use thiserror::Error;
 use tokio::sync::Notify;
 use tonic::metadata::{Ascii, MetadataValue};
+
+/// What a run is called that no coordinator has numbered: the first job of one has the number 1.
+pub const BY_HAND: SubmitKey = SubmitKey {
+    job: JobId(0),
+    generation: Generation(0),
+};
 
 pub use address::{AddressError, Coordinators};
 pub use last_word::LastWord;

@@ -5,9 +5,10 @@ use schliff_scheduler::allocation::{AllocationId, Listing, StopHow};
 use schliff_scheduler::cluster::Terms;
 use schliff_scheduler::time::Timestamp;
 use schliff_spec::cluster::Reports;
-use schliff_spec::id::{ClusterName, SubmitKey};
+use schliff_spec::id::{ClusterName, Step, SubmitKey};
 
 use crate::error::BackendError;
+use crate::foundling::{FindError, Foundling};
 use crate::launch::Launch;
 
 /// One cluster as it is reached.
@@ -28,6 +29,17 @@ pub trait Backend: Send + Sync {
     /// How what its agents tell reaches the coordinator.
     fn reports(&self) -> Reports {
         Reports::Direct
+    }
+
+    /// Sees to what an attempt is to find there besides its files, such as the checkpoint that it is to
+    /// go on from; `committed` is the newest that is known to be there somewhere. Called before each
+    /// [`Self::submit`], which does not follow where this fails.
+    ///
+    /// # Errors
+    /// As [`Self::submit`], but never `Lost`.
+    async fn prepare(&self, launch: &Launch, committed: Option<Step>) -> Result<(), BackendError> {
+        let _ = (launch, committed);
+        Ok(())
     }
 
     /// Starts an allocation, or hands it to the queue. The same key again gives the same allocation
@@ -63,6 +75,32 @@ pub trait Backend: Send + Sync {
     async fn estimate(&self, launch: &Launch) -> Result<Option<Timestamp>, BackendError> {
         let _ = launch;
         Ok(None)
+    }
+
+    /// Looks at what somebody submitted by hand, to adopt it. Changes nothing.
+    ///
+    /// # Errors
+    /// See [`FindError`].
+    async fn find(&self, id: &AllocationId) -> Result<Foundling, FindError> {
+        let _ = id;
+        Err(FindError::NoWay)
+    }
+
+    /// Makes what somebody submitted by hand the allocation of this launch's key; nothing is started.
+    /// From then on it is like one that was submitted, and the same key again gives the same
+    /// allocation.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    async fn adopt(
+        &self,
+        launch: &Launch,
+        id: &AllocationId,
+    ) -> Result<AllocationId, BackendError> {
+        Err(BackendError::Rejected {
+            doing: format!("adopt {id} as {}", launch.key),
+            why: FindError::NoWay.to_string(),
+        })
     }
 
     /// Calls made to the batch system since the start, and those of them that failed.

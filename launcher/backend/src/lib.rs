@@ -11,6 +11,7 @@ mod backend;
 mod calls;
 mod clock;
 mod error;
+mod foundling;
 mod launch;
 
 pub mod conformance;
@@ -21,4 +22,5 @@ pub mod slurm;
 pub use backend::{Backend, Traffic};
 pub use calls::Calls;
 pub use error::{BackendError, chain};
+pub use foundling::{FindError, Foundling};
 pub use launch::{Launch, LaunchFile};

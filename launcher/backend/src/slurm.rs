@@ -10,6 +10,7 @@
 //! The batch script (`batch`) chains past the wall-time cap and over requeues by itself, so that a key
 //! may run, wait and run again.
 
+mod adopt;
 pub mod batch;
 pub mod check;
 mod desk;
@@ -35,6 +36,7 @@ use schliff_spec::id::{ClusterName, SubmitKey};
 use crate::backend::{Backend, Traffic};
 use crate::calls::Calls;
 use crate::error::BackendError;
+use crate::foundling::{FindError, Foundling};
 use crate::launch::Launch;
 
 pub use reach::Reach;
@@ -106,6 +108,7 @@ impl Backend for SlurmBackend {
             settle_ms,
             chains: options.site.chain != Chain::None,
             relayed: options.site.reports == Reports::Spool,
+            releases: options.site.chain == Chain::Requeue && options.site.may_start_now,
             ..Terms::of(Queue::Theirs)
         }
     }
@@ -150,6 +153,21 @@ impl Backend for SlurmBackend {
         let doing = format!("ask {} when {} would start", self.cluster(), launch.key);
         let estimate = async move { desk.estimate(&launch).await };
         self.call(&doing, estimate).await
+    }
+
+    async fn find(&self, id: &AllocationId) -> Result<Foundling, FindError> {
+        self.desk.foundling(id).await
+    }
+
+    async fn adopt(
+        &self,
+        launch: &Launch,
+        id: &AllocationId,
+    ) -> Result<AllocationId, BackendError> {
+        let (desk, launch, id) = (Arc::clone(&self.desk), launch.clone(), id.clone());
+        let doing = format!("adopt {id} of {} as {}", self.cluster(), launch.key);
+        let adopt = async move { desk.adopt(&launch, &id).await };
+        self.call(&doing, adopt).await
     }
 
     fn calls(&self) -> (u64, u64) {

@@ -17,8 +17,8 @@ use schliff_spec::place::CollectiveKind;
 
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use jobs::{
-    CancelArgs, ClustersArgs, ClustersCheckArgs, ClustersVerb, ExportArgs, JobIdArgs, JobsVerb,
-    ListArgs, LogsArgs, NodesArgs, PhaseWord, SubmitArgs, TopArgs, WaitArgs,
+    AdoptArgs, CancelArgs, ClustersArgs, ClustersCheckArgs, ClustersVerb, ExportArgs, JobIdArgs,
+    JobsVerb, ListArgs, LogsArgs, NodesArgs, PhaseWord, SubmitArgs, TopArgs, WaitArgs,
 };
 pub(crate) use model::{EvalArgs, EvalInputArgs, GenerateArgs, MergeArgs};
 pub(crate) use relay::RelayArgs;

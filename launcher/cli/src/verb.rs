@@ -1,5 +1,6 @@
 //! One module a verb. A verb asks the trainer or the coordinator, and prints the answer.
 
+mod adopt;
 mod agent;
 mod cancel;
 mod check;
@@ -62,6 +63,7 @@ fn of_jobs(verb: JobsVerb) -> Outcome {
         JobsVerb::Explain(args) => status::explain(args),
         JobsVerb::Wait(args) => wait::wait(args),
         JobsVerb::Retry(args) => cancel::retry(args),
+        JobsVerb::Adopt(args) => adopt::adopt(args),
         JobsVerb::Export(args) => export::export(args),
         JobsVerb::Clusters(args) => clusters::clusters(args),
         JobsVerb::Nodes(args) => clusters::nodes(args),

@@ -3,6 +3,7 @@
 //! Rules: cheap to copy; answers are wire types. A coordinator on standby refuses everything but
 //! telling of itself. Absent on purpose: who may ask; the doors check that.
 
+mod adopt;
 mod ask;
 mod feed;
 mod report;

@@ -139,6 +139,7 @@ mod tests {
             avoid: Vec::new(),
             time_limit_ms: Some(90_500),
             work_ms: Some(90_500),
+            adopts: None,
             resume_from: None,
             ask: Arc::new(ask),
         }

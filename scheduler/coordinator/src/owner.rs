@@ -5,7 +5,7 @@
 //! is under way, so that they never see what may be lost. Where the journal cannot be written the
 //! owner ends: the state is ahead of it. Everything that waits is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -17,9 +17,9 @@ use schliff_scheduler::allocation::{Estimate, Listing, StopHow, SubmitAnswer};
 use schliff_scheduler::fact::{Fact, What};
 use schliff_scheduler::input::{Command, Input};
 use schliff_scheduler::rejection::Rejection;
-use schliff_scheduler::{State, decide, reconcile};
+use schliff_scheduler::{State, decide, looks, reconcile};
 use schliff_spec::id::{ClusterName, JobId, SubmitKey};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -84,6 +84,13 @@ pub(crate) struct Taken {
     pub(crate) job: Option<JobId>,
 }
 
+/// The way to the task of a cluster.
+pub(crate) struct Line {
+    pub(crate) actions: mpsc::Sender<Action>,
+    /// Wakes it for a look before its turn.
+    pub(crate) nudge: Arc<Notify>,
+}
+
 /// The owner.
 pub(crate) struct Owner {
     pub(crate) desk: Arc<Desk>,
@@ -91,7 +98,7 @@ pub(crate) struct Owner {
     pub(crate) lease: Arc<Lease>,
     pub(crate) next_seq: u64,
     pub(crate) inbox: mpsc::Receiver<Message>,
-    pub(crate) sites: BTreeMap<ClusterName, mpsc::Sender<Action>>,
+    pub(crate) sites: BTreeMap<ClusterName, Line>,
     pub(crate) observed: Observed,
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) runs: PathBuf,
@@ -176,6 +183,9 @@ impl Owner {
             true => reconcile(&state, &self.observed, now()),
             false => Vec::new(),
         };
+        if is_look {
+            self.nudge(&looks(&state, now()));
+        }
         drop(state);
         for (reply, answer) in turn.replies {
             // Who asked may have gone.
@@ -321,8 +331,8 @@ impl Owner {
             let (cluster, key) = place(&action);
             let cluster = cluster.clone();
             let is_question = matches!(action, Action::Estimate(_));
-            let site = self.sites.get(&cluster);
-            if site.is_none_or(|site| site.try_send(action).is_err()) {
+            let line = self.sites.get(&cluster);
+            if line.is_none_or(|line| line.actions.try_send(action).is_err()) {
                 continue;
             }
             match is_question {
@@ -330,6 +340,13 @@ impl Owner {
                 false => self.observed.in_flight.insert(key),
             };
         }
+    }
+
+    fn nudge(&self, clusters: &BTreeSet<&ClusterName>) {
+        let lines = clusters
+            .iter()
+            .filter_map(|cluster| self.sites.get(*cluster));
+        lines.for_each(|line| line.nudge.notify_one());
     }
 
     /// Makes the next start fast. That it fails is no harm: the facts are there.

@@ -9,10 +9,10 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use schliff_page::Change;
-use schliff_scheduler::action::{Action, Observed};
+use schliff_scheduler::action::Observed;
 use schliff_scheduler::input::{Command, Input};
 use schliff_spec::id::{ClusterName, JobId};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::caller::Guard;
@@ -26,7 +26,7 @@ use crate::launch::Contact;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::options::Options;
-use crate::owner::{Desk, INBOX, Message, Owner};
+use crate::owner::{Desk, INBOX, Line, Message, Owner};
 use crate::recorder::recorder;
 use crate::site::{ACTIONS, Keeper, Site, Standing};
 use crate::{grpc, lead, web};
@@ -217,7 +217,7 @@ async fn begin(
     Ok(tasks)
 }
 
-type Sites = BTreeMap<ClusterName, mpsc::Sender<Action>>;
+type Sites = BTreeMap<ClusterName, Line>;
 type Standings = BTreeMap<ClusterName, Arc<Standing>>;
 
 /// Starts a task for each cluster.
@@ -233,10 +233,12 @@ fn keep_sites(
         let cluster = site.backend.cluster().clone();
         let standing = Standing::new(site);
         let (sender, actions) = mpsc::channel(ACTIONS);
+        let nudge = Arc::new(Notify::new());
         let keeper = Keeper {
             site: site.clone(),
             standing: Arc::clone(&standing),
             actions,
+            nudge: Arc::clone(&nudge),
             owner: inbox.clone(),
             contact: Arc::clone(&contact),
             lease: Arc::clone(lease),
@@ -246,7 +248,8 @@ fn keep_sites(
             keeper.run(closing).await;
             Ok(())
         });
-        sites.insert(cluster.clone(), sender);
+        let actions = sender;
+        sites.insert(cluster.clone(), Line { actions, nudge });
         standings.insert(cluster, standing);
     }
     (sites, standings)

@@ -94,6 +94,8 @@ pub(crate) struct Keeper {
     pub(crate) site: Site,
     pub(crate) standing: Arc<Standing>,
     pub(crate) actions: mpsc::Receiver<Action>,
+    /// Something was done, or a look is worth its price for another reason.
+    pub(crate) nudge: Arc<Notify>,
     pub(crate) owner: mpsc::Sender<Message>,
     pub(crate) contact: Arc<Contact>,
     pub(crate) lease: Arc<Lease>,
@@ -111,7 +113,7 @@ impl Standing {
 impl Keeper {
     /// Works until `closing` says so; calls that are under way are finished.
     pub(crate) async fn run(mut self, mut closing: watch::Receiver<bool>) {
-        let nudge = Arc::new(Notify::new());
+        let nudge = Arc::clone(&self.nudge);
         let calls = Arc::new(Semaphore::new(CALLS));
         let mut at_work = JoinSet::new();
         let observer = tokio::spawn(observe(
@@ -192,7 +194,14 @@ async fn act(backend: &dyn Backend, contact: &Contact, action: Action) -> Messag
 
 async fn submit(backend: &dyn Backend, contact: &Contact, order: &Order) -> SubmitAnswer {
     let launch = launch(order, contact, backend.reports());
-    let answer = match timeout(CALL, backend.submit(&launch)).await {
+    let call = async {
+        if let Some(id) = &order.adopts {
+            return backend.adopt(&launch, id).await;
+        }
+        backend.prepare(&launch, order.resume_from).await?;
+        backend.submit(&launch).await
+    };
+    let answer = match timeout(CALL, call).await {
         Ok(Ok(id)) => return SubmitAnswer::Accepted { id },
         Ok(Err(error)) => error.answer(),
         Err(_) => SubmitAnswer::Unknown {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use schliff_spec::id::{ClusterName, JobId, NodeName, Step, SubmitKey};
 
-use crate::allocation::{Listing, StopHow};
+use crate::allocation::{AllocationId, Listing, StopHow};
 use crate::ask::Ask;
 use crate::shape::Shape;
 use crate::time::Timestamp;
@@ -90,6 +90,8 @@ pub struct Order {
     pub time_limit_ms: Option<u64>,
     /// Wall time that the job still needs, over this attempt and what follows it.
     pub work_ms: Option<u64>,
+    /// What is there already and becomes this attempt, where nothing is to be submitted.
+    pub adopts: Option<AllocationId>,
     /// The newest committed checkpoint; training may go on from a newer one.
     pub resume_from: Option<Step>,
     /// What the job asks for.

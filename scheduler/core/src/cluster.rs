@@ -43,6 +43,9 @@ pub struct Terms {
     /// Its agents are heard over a relay: while that is away they are silent, and that says nothing.
     #[serde(default)]
     pub relayed: bool,
+    /// A look finds what it put back into its queue, and lets it start at once.
+    #[serde(default)]
+    pub releases: bool,
     /// Country where it stands, by its ISO 3166 code; unknown where absent.
     #[serde(default)]
     pub country: Option<String>,
@@ -84,6 +87,7 @@ impl Terms {
             settle_ms: 0,
             chains: false,
             relayed: false,
+            releases: false,
             country: None,
             price: Price::default(),
         }

@@ -3,6 +3,7 @@
 //! Rules: facts only, nothing is done here. What an input brings about at once is decided with it; what
 //! other jobs make of it (dependants, sweeps, the queue) is decided at the next tick.
 
+mod adopt;
 mod answer;
 mod command;
 mod compare;

@@ -79,6 +79,9 @@ pub enum What {
         time_limit_ms: Option<u64>,
         /// The newest committed checkpoint.
         resume_from: Option<Step>,
+        /// An allocation that somebody else submitted and that becomes this attempt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adopts: Option<AllocationId>,
     },
     /// Its cluster was chosen among several.
     Chosen {
@@ -262,7 +265,7 @@ pub enum What {
         /// Steps in all, where told.
         steps: Option<Step>,
     },
-    /// An allocation waits in the batch system. Not kept.
+    /// An allocation waits in the batch system, or to be submitted again. Not kept.
     Waiting {
         /// The job.
         job: JobId,

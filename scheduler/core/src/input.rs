@@ -2,10 +2,11 @@
 
 use schliff_spec::id::{ClusterName, JobId, Step, SubmitKey};
 
-use crate::allocation::{Estimate, Listing, SubmitAnswer};
+use crate::allocation::{AllocationId, Estimate, Listing, SubmitAnswer};
 use crate::ask::{After, Ask, Sweep, Trial};
 use crate::cluster::Terms;
 use crate::job::{Crew, LastWords};
+use crate::shape::Shape;
 
 /// One thing that it is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +44,8 @@ pub enum Command {
     Clusters(Vec<(ClusterName, Terms)>),
     /// A job.
     Submit(Box<Submission>),
+    /// What somebody submitted to a batch system by hand becomes a job.
+    Adopt(Box<Adoption>),
     /// A job is to end.
     Cancel {
         /// The job.
@@ -76,6 +79,25 @@ pub struct Submission {
     pub after: Vec<After>,
     /// For a sweep, how its trials are run, and they.
     pub sweep: Option<(Sweep, Vec<Trial>)>,
+}
+
+/// A job that is at work already, or waits in a batch system.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adoption {
+    /// The client's name for the request: the same one adopts once.
+    pub request_id: String,
+    /// Who.
+    pub owner: String,
+    /// What it asks for; it names the cluster.
+    pub ask: Ask,
+    /// Where it is.
+    pub cluster: ClusterName,
+    /// The batch system's name for it.
+    pub allocation: AllocationId,
+    /// How much it takes there.
+    pub shape: Shape,
+    /// Its wall time there.
+    pub time_limit_ms: Option<u64>,
 }
 
 /// What an agent tells.

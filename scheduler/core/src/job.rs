@@ -179,6 +179,9 @@ pub struct Attempt {
     pub ended: Option<(Ending, Timestamp)>,
     /// The agent's last words, which may come before the allocation's end.
     pub last_words: Option<LastWords>,
+    /// What somebody else had submitted, and became this attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<AllocationId>,
     /// Runs before this one: so often the batch system took it back into its queue.
     #[serde(default)]
     pub requeues: u32,
@@ -220,6 +223,17 @@ impl Attempt {
         // Granted with fewer names than nodes, it is open whose they are.
         let is_whole = nodes.len() == self.shape.nodes as usize;
         nodes.get(number as usize).filter(|_| is_whole)
+    }
+
+    /// Its agents may tell of runs that are over, with the same key: of earlier ones of an allocation
+    /// that goes back to the queue, or of those from before it was adopted.
+    pub fn may_have_had_runs(&self) -> bool {
+        self.requeues > 0 || self.adopts.is_some()
+    }
+
+    /// Whether a listing alone says that it runs: what its agents tell may be of an earlier run.
+    pub fn is_listed_first(&self) -> bool {
+        self.may_have_had_runs() && self.granted_at.is_none() && self.ended.is_none()
     }
 
     /// The nodes that it holds, as far as they are known.
@@ -294,7 +308,7 @@ pub struct Vitals {
     pub step: Option<Step>,
     /// Steps in all.
     pub steps: Option<Step>,
-    /// Why it waits in the batch system.
+    /// Why it waits in the batch system, or why that did not take it yet.
     pub pending_why: String,
     /// When it may start, by the batch system's estimate.
     pub start_estimate: Option<Timestamp>,

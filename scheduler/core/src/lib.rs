@@ -25,11 +25,13 @@ mod apply;
 mod decide;
 mod explain;
 mod invariant;
+mod looks;
 mod reconcile;
 mod shared;
 
 pub use decide::{begin, decide};
 pub use explain::{Explainer, Explanation, explain};
 pub use invariant::{Violation, check};
+pub use looks::looks;
 pub use reconcile::reconcile;
 pub use state::State;

@@ -28,6 +28,9 @@ pub const GRACE_MS: u64 = 2 * MINUTE;
 pub const STOP_AGAIN_MS: u64 = 30 * SECOND;
 /// For an allocation to end by itself, after its agent's last words.
 pub const WORDS_MS: u64 = 20 * SECOND;
+/// For so long after its agents' last words a job is looked for in the queue that it goes back to: a
+/// batch system needs some seconds for that.
+pub const LOOK_MS: u64 = 15 * SECOND;
 /// An estimate of a start is worth something for so long, and is asked for no more often. Each asks a
 /// batch system to plan a job.
 pub const ESTIMATE_MS: u64 = 5 * MINUTE;

@@ -75,6 +75,7 @@ fn estimates(
             avoid: avoid.into_iter().cloned().collect(),
             time_limit_ms: time_limit_ms(job, Some(cluster), now),
             work_ms: job.left_ms(now),
+            adopts: None,
             resume_from: job.committed,
             ask: Arc::clone(&job.ask),
         }))
@@ -119,6 +120,7 @@ fn order(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Order {
         avoid: avoid.into_iter().cloned().collect(),
         time_limit_ms: attempt.time_limit_ms,
         work_ms: job.left_ms(now),
+        adopts: attempt.adopts.clone(),
         resume_from: attempt.resume_from,
         ask: Arc::clone(&job.ask),
     }
@@ -140,8 +142,11 @@ fn stop(state: &State, observed: &Observed, job: &Job, now: Timestamp) -> Option
     let attempt = job.live()?;
     let chains = state.clusters.get(&attempt.cluster);
     let chains = chains.is_some_and(|cluster| cluster.terms.chains);
-    // After its agent's last words nothing of it should be left for long, unless it goes on by itself.
-    let lingers = attempt.last_words.as_ref().is_some_and(|words| {
+    // After its agent's last words nothing of it should be left for long, unless it goes on by itself, or
+    // they may be those of a run from before it was adopted.
+    let own_words = attempt.last_words.as_ref();
+    let own_words = own_words.filter(|_| attempt.adopts.is_none());
+    let lingers = own_words.is_some_and(|words| {
         let goes_on = chains && job.stop.is_none() && words.ending() == Ending::MoreToDo;
         !goes_on && now.since(attempt.heard_at()) >= WORDS_MS
     });

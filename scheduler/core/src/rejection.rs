@@ -3,6 +3,7 @@
 use schliff_spec::id::{ClusterName, Generation, JobId, Step};
 use thiserror::Error;
 
+use crate::allocation::AllocationId;
 use crate::shape::Shape;
 
 /// A refusal; nothing has changed.
@@ -58,6 +59,19 @@ pub enum Rejection {
     /// A sweep has no trials.
     #[error("a sweep without trials")]
     EmptySweep,
+    /// Schliff itself decides what runs there.
+    #[error("nothing can be adopted on {0}: nobody but Schliff submits to it")]
+    NoAdoption(ClusterName),
+    /// It was adopted before.
+    #[error("job {job} is what became of {allocation} on {cluster}")]
+    Adopted {
+        /// What it became.
+        job: JobId,
+        /// The batch system's name for it.
+        allocation: AllocationId,
+        /// Where.
+        cluster: ClusterName,
+    },
     /// An agent tells of an attempt that never was.
     #[error("job {job} has had {newest} attempts; a report of attempt {generation} cannot be")]
     Future {
@@ -112,6 +126,8 @@ impl Rejection {
             Self::NoResidency { .. } => "no-residency",
             Self::QueueFull { .. } => "queue-full",
             Self::EmptySweep => "empty-sweep",
+            Self::NoAdoption(_) => "no-adoption",
+            Self::Adopted { .. } => "adopted-before",
             Self::Future { .. } => "impossible-attempt",
             Self::ImpossibleStep { .. } => "impossible-step",
             Self::ImpossibleNode { .. } => "impossible-node",

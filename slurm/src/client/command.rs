@@ -12,6 +12,7 @@ use crate::association::{self, Association};
 use crate::batch::{Batch, render};
 use crate::calls::Calls;
 use crate::channel::{Channel, Output};
+use crate::found::{self, Found};
 use crate::job::{Job, JobId};
 use crate::node::{Node, Partition};
 use crate::quote::QuoteError;
@@ -134,6 +135,25 @@ impl Slurm for CommandSlurm {
         Ok(jobs.into_iter().filter(is_meant).collect())
     }
 
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, SlurmError> {
+        let mut jobs = Vec::new();
+        for some in ids.chunks(AT_ONCE) {
+            let doing = format!("look at {}", super::named(some));
+            let ids: Vec<_> = some.iter().map(ToString::to_string).collect();
+            let which = format!("--jobs={}", ids.join(","));
+            let words = [&["squeue"], squeue::ARGUMENTS, &[which.as_str()]].concat();
+            let output = self.run(&doing, self.scripts.mine(&words), 2, true).await?;
+            // A single job that is not there is an error; among several it is passed over.
+            if answer::is_unknown(&output) {
+                continue;
+            }
+            let printed = answer::read(&doing, &output)?;
+            let told = squeue::jobs(&printed).map_err(|error| answer::unclear(&doing, &error))?;
+            jobs.extend(told);
+        }
+        Ok(jobs)
+    }
+
     async fn history(
         &self,
         name_prefix: &str,
@@ -209,6 +229,46 @@ impl Slurm for CommandSlurm {
         let which = format!("JobId={job}");
         let when = format!("StartTime=now+{START_IN_S}");
         let words = ["scontrol", "update", &which, &when];
+        let output = self.run(&doing, self.scripts.plain(&words), 1, false);
+        answer::read_done(&doing, &output.await?)
+    }
+
+    async fn find(&self, job: JobId) -> Result<Option<Found>, SlurmError> {
+        let doing = format!("look at job {job}");
+        let format = format!("{}{}", found::FORMAT, squeue::FORMAT);
+        let which = format!("--jobs={job}");
+        let words = [
+            "squeue",
+            "--noheader",
+            "--all",
+            "--states=all",
+            &which,
+            "-o",
+            &format,
+        ];
+        let output = self.run(&doing, self.scripts.about_one(&words), 2, true);
+        let output = output.await?;
+        if answer::is_unknown(&output) {
+            return Ok(None);
+        }
+        let printed = answer::read(&doing, &output)?;
+        found::answer(&printed).map_err(|error| answer::unclear(&doing, &error))
+    }
+
+    async fn batch_script(&self, job: JobId) -> Result<Option<String>, SlurmError> {
+        let doing = format!("read the batch script of job {job}");
+        let number = job.to_string();
+        let words = ["scontrol", "write", "batch_script", &number, "-"];
+        self.ask(&doing, self.scripts.plain(&words), 1)
+            .await
+            .map(Some)
+    }
+
+    async fn rename(&self, job: JobId, name: &str, comment: &str) -> Result<(), SlurmError> {
+        let doing = format!("rename job {job}");
+        let which = format!("JobId={job}");
+        let (name, comment) = (format!("JobName={name}"), format!("Comment={comment}"));
+        let words = ["scontrol", "update", &which, &name, &comment];
         let output = self.run(&doing, self.scripts.plain(&words), 1, false);
         answer::read_done(&doing, &output.await?)
     }

@@ -12,6 +12,7 @@ use super::fault::{self, Kind};
 use super::{Cancel, START_IN_S, Slurm, SlurmError, Trial};
 use crate::batch::Batch;
 use crate::channel::Limits;
+use crate::found::Found;
 use crate::job::{Job, JobId};
 use crate::json::{self, Remarks};
 use crate::node::{Node, Partition};
@@ -52,6 +53,9 @@ pub struct RestSlurm {
 const TRIAL: &str = "trial-of-";
 /// It is cancelled long before.
 const TRIAL_BEGINS_S: i64 = 7 * 86_400;
+
+/// Of more jobs, the whole queue is asked for at once.
+const ONE_BY_ONE: usize = 8;
 
 impl RestSlurm {
     /// Connects when it is first needed.
@@ -111,6 +115,20 @@ impl Slurm for RestSlurm {
             .ask("list the queue", 1, Api::jobs, json::jobs)
             .await?;
         Ok(self.mine(jobs, name_prefix))
+    }
+
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, SlurmError> {
+        if ids.len() > ONE_BY_ONE {
+            let mut all = self.queue("").await?;
+            all.retain(|job| ids.contains(&job.id));
+            return Ok(all);
+        }
+        let mut jobs = Vec::new();
+        for id in ids {
+            let found = self.find(*id).await?.filter(|found| found.is_own);
+            jobs.extend(found.map(|found| found.job));
+        }
+        Ok(jobs)
     }
 
     async fn history(
@@ -173,6 +191,41 @@ impl Slurm for RestSlurm {
         let request = api.start(job, soon);
         let answer = self.talk.call(change(&doing), api, &request).await;
         answer.map(drop)
+    }
+
+    async fn find(&self, job: JobId) -> Result<Option<Found>, SlurmError> {
+        let doing = format!("look at job {job}");
+        let found = self.talk.ask(&doing, 1, |api| api.job(job), json::found);
+        let (job, folder) = match found.await {
+            Err(SlurmError::Refused { why, .. }) if fault::is_over_already(&why) => None,
+            found => found?,
+        }
+        .map_or((None, String::new()), |(job, folder)| (Some(job), folder));
+        let user = self.talk.user();
+        Ok(job.map(|job| Found {
+            is_own: job.user == user,
+            folder,
+            job,
+        }))
+    }
+
+    async fn can_rename(&self) -> Result<(), SlurmError> {
+        let doing = "rename a job";
+        let api = self.talk.api(doing).await?;
+        let request = api.rename(JobId(0), "", "");
+        request.map(drop).map_err(|no_way| unsaid(doing, &no_way))
+    }
+
+    async fn rename(&self, job: JobId, name: &str, comment: &str) -> Result<(), SlurmError> {
+        let doing = format!("rename job {job}");
+        let api = self.talk.api(&doing).await?;
+        let request = api.rename(job, name, comment);
+        let request = request.map_err(|no_way| unsaid(&doing, &no_way))?;
+        let answer = self.talk.call(change(&doing), api, &request).await?;
+        match answer.job_errors().join("; ") {
+            none if none.is_empty() => Ok(()),
+            why => Err(fault::kind(1, &why).error(&doing, why)),
+        }
     }
 
     async fn version(&self) -> Result<String, SlurmError> {

@@ -11,15 +11,38 @@ use crate::cluster::{Cluster, here};
 /// All of it.
 pub(crate) async fn all(cluster: &Cluster, slurm: &dyn Slurm) {
     a_held_job_is_listed_and_cancelled(cluster, slurm).await;
+    jobs_are_told_by_their_numbers(cluster, slurm).await;
     what_is_asked_for_is_given(cluster, slurm).await;
     everything_that_can_be_asked_for_is_understood(cluster, slurm).await;
+    nodes_of_a_mixed_cluster_are_asked_for(cluster, slurm).await;
+    an_array_is_one_job_that_waits(cluster, slurm).await;
     a_refused_job_leaves_nothing(cluster, slurm).await;
     a_trial_submits_nothing(cluster, slurm).await;
     a_signal_reaches_the_batch_script(cluster, slurm).await;
     a_job_that_waits_for_its_time_starts_now(cluster, slurm).await;
+    a_job_is_found_and_renamed(cluster, slurm).await;
     the_past_is_known(cluster, slurm).await;
     nodes_and_partitions_are_told(slurm).await;
     cluster.clean().await;
+}
+
+/// `jobs` tells what the queue does, of these jobs only, and nothing of one that there is not.
+async fn jobs_are_told_by_their_numbers(cluster: &Cluster, slurm: &dyn Slurm) {
+    let mut ids = Vec::new();
+    for name in ["one", "two", "three"] {
+        ids.push(slurm.submit(&cluster.held(name)).await.expect("taken"));
+    }
+    let nobody = JobId(60_000_000);
+    for asked in [&ids[..1], &ids[1..], &[nobody], &[ids[0], nobody]] {
+        let mut told: Vec<_> = slurm.jobs(asked).await.expect("an answer");
+        told.sort_by_key(|job| job.id);
+        let mut queue = slurm.queue(&cluster.prefix).await.expect("a queue");
+        queue.retain(|job| asked.contains(&job.id));
+        queue.sort_by_key(|job| job.id);
+        assert_eq!(told, queue, "{asked:?}");
+    }
+    slurm.cancel(&ids, Cancel::End).await.expect("cancelled");
+    assert!(slurm.jobs(&[]).await.expect("nothing").is_empty());
 }
 
 async fn a_held_job_is_listed_and_cancelled(cluster: &Cluster, slurm: &dyn Slurm) {
@@ -132,6 +155,49 @@ async fn everything_that_can_be_asked_for_is_understood(cluster: &Cluster, slurm
         .expect("ended");
 }
 
+/// Slurm's expressions, and several partitions, arrive as they are.
+async fn nodes_of_a_mixed_cluster_are_asked_for(cluster: &Cluster, slurm: &dyn Slurm) {
+    for constraint in [
+        "[rack1|rack2]",
+        "rack2&gpu",
+        "[rack1*1&rack2*1]",
+        "(rack1|rack2)&gpu",
+    ] {
+        let mut batch = cluster.held("mixed");
+        batch.ask.nodes = 2;
+        batch.ask.constraint = Some(constraint.to_owned());
+        batch.ask.partition = Some("batch,urgent".to_owned());
+        let id = slurm.submit(&batch).await.expect(constraint);
+        let shown = here().run(&format!("scontrol -o show job {id}")).await;
+        let shown = String::from_utf8(shown.expect("shown").stdout).expect("UTF-8");
+        for word in [
+            format!("Features={constraint}"),
+            "Partition=batch,urgent".to_owned(),
+        ] {
+            let has = shown.split_whitespace().any(|found| found == word);
+            assert!(has, "{word} is not in:\n{shown}");
+        }
+        slurm.cancel(&[id], Cancel::End).await.expect("ended");
+    }
+}
+
+/// An array is one job until its tasks start, and is ended as one.
+async fn an_array_is_one_job_that_waits(cluster: &Cluster, slurm: &dyn Slurm) {
+    let mut batch = cluster.held("array");
+    batch.ask.array = Some("1-9%2".to_owned());
+    let id = slurm.submit(&batch).await.expect("taken");
+    let mut queue = slurm.queue(&batch.name).await.expect("a queue");
+    assert_eq!(queue.len(), 1, "{queue:#?}");
+    let job = queue.remove(0);
+    assert_eq!((job.id, job.array), (id, Some((id, None))));
+    slurm.cancel(&[id], Cancel::End).await.expect("ended");
+    let left = slurm.queue(&batch.name).await.expect("a queue");
+    let is_over = left
+        .iter()
+        .all(|job| job.state.base == BaseState::Cancelled);
+    assert!(is_over, "{left:#?}");
+}
+
 async fn a_refused_job_leaves_nothing(cluster: &Cluster, slurm: &dyn Slurm) {
     let mut nowhere = cluster.held("refused");
     nowhere.ask.partition = Some("no-such".to_owned());
@@ -206,6 +272,45 @@ async fn a_job_that_waits_for_its_time_starts_now(cluster: &Cluster, slurm: &dyn
         .await
         .expect_err("no such job");
     assert!(matches!(error, SlurmError::Refused { .. }), "{error}");
+}
+
+async fn a_job_is_found_and_renamed(cluster: &Cluster, slurm: &dyn Slurm) {
+    let batch = cluster.batch("found", "sleep 300\n");
+    let id = slurm.submit(&batch).await.expect("taken");
+    let runs = |job: &schliff_slurm::job::Job| job.state.base == BaseState::Running;
+    for is_running in [false, true] {
+        if is_running {
+            cluster.until(slurm, id, runs).await;
+        }
+        let name = format!("{}-renamed-{is_running}", cluster.prefix);
+        let comment = "schliff word it's \"named\" anew";
+        if let Err(error) = slurm.rename(id, &name, comment).await {
+            // That of 22.05 has no way to say it.
+            assert!(error.to_string().contains("v0.0.38"), "{error}");
+            slurm.can_rename().await.expect_err("the same");
+            let renamed = cluster.commands.rename(id, &name, comment).await;
+            renamed.expect("allowed");
+        }
+        let found = slurm.find(id).await.expect("an answer").expect("a job");
+        assert_eq!((found.job.id, found.is_own), (id, true));
+        assert_eq!(found.folder, batch.folder);
+        assert_eq!(
+            (found.job.name.as_str(), found.job.comment.as_str()),
+            (name.as_str(), comment)
+        );
+    }
+    if let Some(script) = slurm.batch_script(id).await.expect("an answer") {
+        assert!(script.ends_with(&batch.body), "{script}");
+    }
+    slurm.cancel(&[id], Cancel::End).await.expect("cancelled");
+    let over =
+        |job: &schliff_slurm::job::Job| job.state.base.is_end() && job.state.flags.is_empty();
+    cluster.until(slurm, id, over).await;
+    let error = slurm.rename(id, "late", "late").await;
+    let error = error.expect_err("it has ended");
+    assert!(matches!(error, SlurmError::Refused { .. }), "{error}");
+    let unknown = slurm.find(JobId(999_999_999)).await;
+    assert_eq!(unknown.expect("an answer"), None);
 }
 
 async fn the_past_is_known(cluster: &Cluster, slurm: &dyn Slurm) {

@@ -42,6 +42,23 @@ pub struct SubmitRequest {
     pub after: ::prost::alloc::vec::Vec<Dependency>,
 }
 #[derive(serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdoptRequest {
+    #[prost(uint32, tag = "1")]
+    pub protocol: u32,
+    /// Chosen by the client, so that a repeated request adopts once.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The batch system's number of the job.
+    #[prost(string, tag = "4")]
+    pub allocation: ::prost::alloc::string::String,
+    /// Name of the job; that of its job file where empty.
+    #[prost(string, tag = "5")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(serde::Serialize)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Dependency {
     #[prost(uint64, tag = "1")]
@@ -890,6 +907,25 @@ pub mod jobs_client {
             req.extensions_mut().insert(GrpcMethod::new("schliff.v1.Jobs", "Submit"));
             self.inner.unary(req, path, codec).await
         }
+        /// What was submitted to a batch system by hand becomes a job here.
+        pub async fn adopt(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AdoptRequest>,
+        ) -> std::result::Result<tonic::Response<super::SubmitReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/schliff.v1.Jobs/Adopt");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("schliff.v1.Jobs", "Adopt"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn list(
             &mut self,
             request: impl tonic::IntoRequest<super::ListRequest>,
@@ -1121,6 +1157,11 @@ pub mod jobs_server {
             &self,
             request: tonic::Request<super::SubmitRequest>,
         ) -> std::result::Result<tonic::Response<super::SubmitReply>, tonic::Status>;
+        /// What was submitted to a batch system by hand becomes a job here.
+        async fn adopt(
+            &self,
+            request: tonic::Request<super::AdoptRequest>,
+        ) -> std::result::Result<tonic::Response<super::SubmitReply>, tonic::Status>;
         async fn list(
             &self,
             request: tonic::Request<super::ListRequest>,
@@ -1330,6 +1371,49 @@ pub mod jobs_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SubmitSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/schliff.v1.Jobs/Adopt" => {
+                    #[allow(non_camel_case_types)]
+                    struct AdoptSvc<T: Jobs>(pub Arc<T>);
+                    impl<T: Jobs> tonic::server::UnaryService<super::AdoptRequest>
+                    for AdoptSvc<T> {
+                        type Response = super::SubmitReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdoptRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Jobs>::adopt(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AdoptSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -99,9 +99,9 @@ fn list(folder: &Path) -> io::Result<Vec<Listed>> {
 
 /// The spool file of `key` that an entry of the folder is.
 fn spool(entry: &fs::DirEntry, key: SubmitKey) -> Option<Listed> {
-    let file = SpoolFile::named(entry.file_name().to_str()?)?;
+    let file = SpoolFile::named(key, entry.file_name().to_str()?)?;
     let bytes = entry.metadata().ok()?.len();
-    (file.key == key).then_some(Listed { file, bytes })
+    Some(Listed { file, bytes })
 }
 
 fn read(folder: &Path, want: &Want) -> io::Result<Got> {

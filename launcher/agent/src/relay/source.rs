@@ -1,12 +1,15 @@
 //! Where spools lie, as a relay sees it.
 //!
 //! Rules: a folder holds one folder for each attempt, named by its key, with the attempt's `token` and
-//! its `spool` in it. Few calls, each for many files: behind them may be a slow line. Absent on
+//! its `spool` in it. What was submitted by hand has files that bear no attempt's key: they belong to the
+//! attempt in whose folder they are. Few calls, each for many files: behind them may be a slow line. Absent on
 //! purpose: ssh. Who has a line to a cluster brings a [`Source`] of its own.
 
 use async_trait::async_trait;
 use schliff_spec::id::SubmitKey;
 use thiserror::Error;
+
+use crate::report::BY_HAND;
 
 /// Folder of the spool files in the folder of an attempt.
 pub const SPOOL: &str = "spool";
@@ -24,22 +27,27 @@ pub struct SpoolFile {
     pub key: SubmitKey,
     /// The node, from 0.
     pub node: u32,
+    /// It was begun before a coordinator knew of it.
+    pub is_by_hand: bool,
 }
 
 impl SpoolFile {
-    /// The file in a spool folder that is called so; none where it is something else.
-    pub fn named(name: &str) -> Option<Self> {
-        let (key, node) = name.rsplit_once(NODE)?;
+    /// The file in the spool folder of an attempt that is called so; none where it is something else.
+    pub fn named(key: SubmitKey, name: &str) -> Option<Self> {
+        let (own, node) = name.rsplit_once(NODE)?;
+        let own: SubmitKey = own.parse().ok()?;
         let file = Self {
-            key: key.parse().ok()?,
+            key,
             node: node.parse().ok()?,
+            is_by_hand: own == BY_HAND,
         };
         (file.name() == name).then_some(file)
     }
 
     /// Its name.
     pub fn name(&self) -> String {
-        format!("{}{NODE}{}", self.key, self.node)
+        let own = if self.is_by_hand { BY_HAND } else { self.key };
+        format!("{own}{NODE}{}", self.node)
     }
 
     /// Its path below the folder of all attempts.
@@ -161,11 +169,16 @@ mod tests {
 
     #[test]
     fn names_and_paths() {
-        let file = SpoolFile::named("schliff-42-3-node7").expect("a spool");
+        let key = "schliff-42-3".parse().expect("a key");
+        let file = SpoolFile::named(key, "schliff-42-3-node7").expect("a spool");
         assert_eq!(file.path(), "schliff-42-3/spool/schliff-42-3-node7");
         assert_eq!(file.mark(), "schliff-42-3/spool/schliff-42-3-node7.taken");
         assert_eq!(SpoolFile::token(file.key), "schliff-42-3/token");
+        let by_hand = SpoolFile::named(key, "schliff-0-0-node7").expect("a spool");
+        assert_eq!(by_hand.key, key);
+        assert_eq!(by_hand.path(), "schliff-42-3/spool/schliff-0-0-node7");
         for other in [
+            "schliff-42-2-node7",
             "schliff-42-3-node7.taken",
             "schliff-42-3-node7.unreadable",
             "schliff-42-3-node07",
@@ -173,7 +186,7 @@ mod tests {
             ".tmpQx1",
             "",
         ] {
-            assert_eq!(SpoolFile::named(other), None, "{other}");
+            assert_eq!(SpoolFile::named(key, other), None, "{other}");
         }
     }
 }

@@ -7,7 +7,7 @@
 
 mod ask;
 mod body;
-mod by_hand;
+pub(crate) mod by_hand;
 mod environment;
 mod flow;
 mod node;
@@ -19,7 +19,7 @@ use schliff_spec::cluster::{Chain, Slurm};
 use crate::launch::Launch;
 use body::Body;
 
-pub use by_hand::{ByHand, by_hand};
+pub use by_hand::{ByHand, Trials, by_hand};
 pub use environment::environment;
 
 /// Most links of a chain: nobody's job waits for more.
@@ -116,7 +116,7 @@ fn links(chain: Chain, launch: &Launch) -> u64 {
 }
 
 /// What people see beside the job; only its first two words mean something.
-fn comment(instance: &str, name: &str) -> String {
+pub(crate) fn comment(instance: &str, name: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     format!("schliff {instance} {name}")
         .chars()

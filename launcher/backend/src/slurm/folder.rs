@@ -6,17 +6,19 @@
 //! | `batch.sh`, `job.toml`, `token`, `ca.pem`, `environment` | the submitter | what is run |
 //! | `id` | the submitter | Slurm's numbers of its jobs, one a line |
 //! | `claim` | the script | which submission may run |
-//! | `starts` | the script | a line for each start |
+//! | `starts` | the script | a line for each start; the last one alone may write `exit` and `done` |
 //! | `stop` | who stops it | `gently` or `now`: do not go on |
 //! | `exit` | node 0's agent | its exit code |
 //! | `done` | the script | the exit code, where nothing is to follow |
 //! | `log` | the job | what it printed |
+//! | `by-hand` | who adopts it | a link to the folder of a job that was submitted by hand: what scripts and agents write is there |
 //!
 //! Rules: SF-1 a folder is made once, and only by `mkdir`; who makes it submits. SF-2 a file appears
 //! whole, by a rename, or is one short line. SF-3 secrets are in files that only their owner may read,
 //! and never in arguments. Absent on purpose: any use of the file system from here: a script does it,
 //! where the storage is.
 
+pub(crate) mod adoption;
 pub(crate) mod read;
 pub(crate) mod script;
 
@@ -42,6 +44,9 @@ pub(crate) const LOG: &str = "log";
 pub(crate) const BATCH: &str = "batch.sh";
 /// Variables of every process, for the batch script.
 pub(crate) const ENVIRONMENT: &str = "environment";
+
+/// Leads to the folder of a job that was submitted by hand.
+pub(crate) const BY_HAND: &str = "by-hand";
 
 /// A site's shared folder, and whose attempts are ours.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -260,7 +260,7 @@ fn has_payer(doing: &str, ask: &SlurmAsk, launch: &Launch) -> Result<(), Backend
 /// The folder is there, and nothing in it tells whether its job was submitted.
 struct Unsettled;
 
-fn text_file(doing: &str, file: &LaunchFile) -> Result<TextFile, BackendError> {
+pub(super) fn text_file(doing: &str, file: &LaunchFile) -> Result<TextFile, BackendError> {
     let text = String::from_utf8(file.content.clone());
     let text = text.map_err(|_| BackendError::Rejected {
         doing: doing.to_owned(),
@@ -280,7 +280,7 @@ fn lost(doing: &str, why: &'static str) -> BackendError {
 }
 
 /// A word that nobody else has.
-fn nonce() -> std::io::Result<String> {
+pub(super) fn nonce() -> std::io::Result<String> {
     let mut bytes = [0; 12];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -3,6 +3,7 @@
 //!
 //! The cluster is the one of `make slurm-up`; without it, these tests say so and are passed over.
 
+mod adopts;
 mod checked;
 mod conforms;
 mod world;

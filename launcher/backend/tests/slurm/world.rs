@@ -114,6 +114,16 @@ impl SlurmWorld {
         SlurmBackend::new(options, reach)
     }
 
+    /// All that it leaves is below this folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The site as its profile would tell of it.
+    pub(crate) fn site(&self) -> &cluster::Slurm {
+        &self.options.site
+    }
+
     fn path(&self, key: SubmitKey, name: &str) -> PathBuf {
         self.folder.path().join(format!("{key}.{name}"))
     }
@@ -176,6 +186,7 @@ fn site(transport: Transport, folder: String) -> cluster::Slurm {
         logins_per_minute: 60,
         max_queued: None,
         observe_every_s: 1,
+        relay_rate_bytes: 50_000_000,
     }
 }
 

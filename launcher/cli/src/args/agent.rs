@@ -64,8 +64,8 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "URL", requires_all = ["token_file", "job_id", "generation"])]
     pub(crate) coordinator: Vec<String>,
     /// Report into this folder, on storage that a relay sees, and to nobody else: for nodes that reach
-    /// no coordinator
-    #[arg(long, value_name = "DIR", requires_all = ["job_id", "generation"])]
+    /// no coordinator, and for jobs that one may adopt later, which have no --job
+    #[arg(long, value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,
     /// The allocation's token
     #[arg(long, value_name = "FILE", requires = "coordinator")]
@@ -74,10 +74,10 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FILE", requires = "coordinator")]
     pub(crate) ca_file: Option<PathBuf>,
     /// The job's number
-    #[arg(long = "job", id = "job_id", value_name = "ID", requires = "told")]
+    #[arg(long = "job", id = "job_id", value_name = "ID", requires_all = ["told", "generation"])]
     pub(crate) job: Option<JobId>,
     /// The attempt's number
-    #[arg(long, value_name = "G", requires = "told")]
+    #[arg(long, value_name = "G", requires_all = ["told", "job_id"])]
     pub(crate) generation: Option<Generation>,
     /// Where the job's checkpoints go to a store behind a network, commit them below this folder on
     /// shared storage instead, for a relay to ship
@@ -87,6 +87,13 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(crate) time_limit: Option<u64>,
+    /// File with a line for each start of this attempt: a line behind --start ends this one, for the job
+    /// was started again elsewhere
+    #[arg(long, value_name = "FILE", requires = "start")]
+    pub(crate) starts: Option<PathBuf>,
+    /// This start's own line in that file
+    #[arg(long, value_name = "LINE", requires = "starts")]
+    pub(crate) start: Option<String>,
     /// Leave the exit code in this file, as the last thing
     #[arg(long, value_name = "FILE")]
     pub(crate) exit_file: Option<PathBuf>,

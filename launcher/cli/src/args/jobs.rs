@@ -7,9 +7,9 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use schliff_spec::id::JobId;
 
 use super::examples::{
-    CANCEL_EXAMPLES, CLUSTERS_CHECK_EXAMPLES, CLUSTERS_EXAMPLES, EXPLAIN_EXAMPLES, EXPORT_EXAMPLES,
-    LIST_EXAMPLES, LOGS_EXAMPLES, NODES_EXAMPLES, RETRY_EXAMPLES, STATUS_EXAMPLES, SUBMIT_EXAMPLES,
-    TOP_VIEW_EXAMPLES, WAIT_EXAMPLES,
+    ADOPT_EXAMPLES, CANCEL_EXAMPLES, CLUSTERS_CHECK_EXAMPLES, CLUSTERS_EXAMPLES, EXPLAIN_EXAMPLES,
+    EXPORT_EXAMPLES, LIST_EXAMPLES, LOGS_EXAMPLES, NODES_EXAMPLES, RETRY_EXAMPLES, STATUS_EXAMPLES,
+    SUBMIT_EXAMPLES, TOP_VIEW_EXAMPLES, WAIT_EXAMPLES,
 };
 use super::{ConnectionArgs, JobArgs, OutputArgs};
 
@@ -42,6 +42,9 @@ pub(crate) enum JobsVerb {
     /// Print a shell script that runs a job without a coordinator
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
+    /// Let the coordinator go on with a job that was submitted to a cluster by hand
+    #[command(after_help = ADOPT_EXAMPLES)]
+    Adopt(AdoptArgs),
     /// List the clusters, what is free on them and what is wrong with them
     #[command(after_help = CLUSTERS_EXAMPLES)]
     Clusters(ClustersArgs),
@@ -223,6 +226,23 @@ pub(crate) struct ExportArgs {
     /// Folder of the result that the script writes [default: runs/NAME OF THE JOB]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AdoptArgs {
+    /// Slurm's number of the job
+    #[arg(value_name = "SLURM_JOB_ID")]
+    pub(crate) allocation: u32,
+    /// Where it is: a cluster of the coordinator's
+    #[arg(long, value_name = "NAME", help_heading = "Job")]
+    pub(crate) cluster: String,
+    /// Name that it gets here [default: that of its job file]
+    #[arg(long, value_name = "NAME", help_heading = "Job")]
+    pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

@@ -113,6 +113,8 @@ fn meaning(code: &str, of_grpc: Code) -> (ExitCode, Option<ErrorPage>) {
         ("too-large", _) => (Refused, Some(ErrorPage::TooLarge)),
         ("queue-full", _) => (Refused, Some(ErrorPage::QueueFull)),
         ("job-file" | "empty-sweep", _) => (Usage, Some(ErrorPage::JobFile)),
+        ("cluster", _) => (Refused, None),
+        ("adopt-unknown", _) => (Usage, None),
         ("protocol", _) | (_, Code::Unimplemented) => (Usage, Some(ErrorPage::Version)),
         (_, Code::Unauthenticated) => (Usage, Some(ErrorPage::Token)),
         (_, Code::PermissionDenied) => (Usage, Some(ErrorPage::Role)),

@@ -104,7 +104,7 @@ fn request_of(args: &SubmitArgs, job: &Job) -> Result<SubmitRequest, CliError> {
 }
 
 /// 128 random bits: a request that is sent again is known by them.
-fn request_id() -> Result<String, CliError> {
+pub(super) fn request_id() -> Result<String, CliError> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         CliError::new(ExitCode::JobFailed, "cannot draw a random number").caused_by(error)

@@ -1,6 +1,7 @@
-//! `schliff cancel` and `schliff retry`.
+//! `schliff cancel`, `schliff retry` and `schliff adopt`.
 
 use schliff_wire::v1::Phase;
+use tonic::Code;
 
 use crate::fake::Fake;
 
@@ -45,4 +46,25 @@ fn a_job_is_tried_again() {
     let view: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one line of JSON");
     assert_eq!(view["phase"], "queued");
     assert_eq!(fake.scene().jobs[&1].phase(), Phase::Queued);
+}
+
+#[test]
+fn a_job_of_slurms_is_adopted_or_the_reason_is_told() {
+    let fake = Fake::start();
+    let adopted = fake.play(&["adopt", "1234", "--cluster", "alex"]);
+    assert_eq!((adopted.code, &*adopted.stdout), (Some(0), "1\n"));
+    assert!(
+        adopted.stderr.contains("1234 of alex"),
+        "{}",
+        adopted.stderr
+    );
+    let reason = "alex: job 77 was not made by `schliff export`".to_owned();
+    let refusal = (Code::InvalidArgument, "adopt-foreign", reason);
+    fake.change(|scene| scene.refuses = Some(refusal));
+    let refused = fake.play(&["adopt", "77", "--cluster", "alex"]);
+    assert_eq!((refused.code, &*refused.stdout), (Some(2), ""));
+    insta::assert_snapshot!(refused.stderr, @r"
+    error: cannot adopt job 77 of alex
+    caused by: alex: job 77 was not made by `schliff export`
+    ");
 }

@@ -323,6 +323,17 @@ impl Jobs for World {
         }))
     }
 
+    async fn adopt(&self, request: Request<AdoptRequest>) -> Answer<SubmitReply> {
+        let mut scene = self.enter(&request)?;
+        let request = request.into_inner();
+        let name = format!("{} of {}", request.allocation, request.cluster);
+        let id = scene.add(&name, Phase::Running);
+        Ok(Response::new(SubmitReply {
+            job: Some(scene.job(id)?),
+            repeated_request: false,
+        }))
+    }
+
     async fn list(&self, request: Request<ListRequest>) -> Answer<ListReply> {
         let scene = self.enter(&request)?;
         let request = request.into_inner();

@@ -36,6 +36,7 @@ fn every_verb() {
         "relay",
         "retry",
         "export",
+        "adopt",
         "clusters",
         "nodes",
         "top",

@@ -66,6 +66,15 @@ pub(crate) fn check_protocol(protocol: u32) -> Result<(), Refusal> {
     Err(Refusal::invalid("protocol", text).hint("use `schliff` of the coordinator's version"))
 }
 
+/// Refuses a name of a request that is none.
+pub(super) fn check_request_id(id: &str) -> Result<(), Refusal> {
+    if id.len() <= LONGEST_REQUEST_ID {
+        return Ok(());
+    }
+    let text = format!("the request id is longer than {LONGEST_REQUEST_ID} bytes");
+    Err(Refusal::invalid("too-long", text))
+}
+
 fn check_form(request: &SubmitRequest) -> Result<(), Refusal> {
     let too_long = |what: &str, most: u64| {
         Refusal::invalid(
@@ -76,9 +85,7 @@ fn check_form(request: &SubmitRequest) -> Result<(), Refusal> {
     if request.job_toml.len() as u64 > LARGEST_FILE_BYTES {
         return Err(too_long("job file", LARGEST_FILE_BYTES));
     }
-    if request.request_id.len() > LONGEST_REQUEST_ID {
-        return Err(too_long("request id", LONGEST_REQUEST_ID as u64));
-    }
+    check_request_id(&request.request_id)?;
     if request.after.len() > MOST_AFTER {
         let text = format!("a job waits for {MOST_AFTER} others at most");
         return Err(Refusal::invalid("too-long", text));
@@ -86,7 +93,7 @@ fn check_form(request: &SubmitRequest) -> Result<(), Refusal> {
     check_out(&request.out)
 }
 
-fn check_out(out: &str) -> Result<(), Refusal> {
+pub(super) fn check_out(out: &str) -> Result<(), Refusal> {
     let path = Path::new(out);
     let is_plain = path.is_absolute()
         && out.len() <= LONGEST_OUT

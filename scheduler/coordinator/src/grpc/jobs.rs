@@ -2,9 +2,10 @@
 
 use schliff_wire::v1::jobs_server;
 use schliff_wire::v1::{
-    CancelRequest, ClustersReply, ClustersRequest, Explanation, HistoryReply, JobRequest, JobView,
-    ListReply, ListRequest, LogChunk, LogsRequest, NodesReply, NodesRequest, RetryRequest,
-    SeriesReply, SeriesRequest, ServerReply, ServerRequest, SubmitReply, SubmitRequest,
+    AdoptRequest, CancelRequest, ClustersReply, ClustersRequest, Explanation, HistoryReply,
+    JobRequest, JobView, ListReply, ListRequest, LogChunk, LogsRequest, NodesReply, NodesRequest,
+    RetryRequest, SeriesReply, SeriesRequest, ServerReply, ServerRequest, SubmitReply,
+    SubmitRequest,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -57,6 +58,11 @@ impl jobs_server::Jobs for Jobs {
     async fn submit(&self, request: Request<SubmitRequest>) -> Reply<SubmitReply> {
         let (person, request) = self.admit(request, Role::User)?;
         self.answer(self.handle.submit(&person.name, request).await)
+    }
+
+    async fn adopt(&self, request: Request<AdoptRequest>) -> Reply<SubmitReply> {
+        let (person, request) = self.admit(request, Role::User)?;
+        self.answer(self.handle.adopt(&person.name, request).await)
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Reply<ListReply> {

@@ -106,7 +106,11 @@ impl Handle {
             .await
     }
 
-    async fn reply(&self, job: JobId, repeated_request: bool) -> Result<SubmitReply, Refusal> {
+    pub(super) async fn reply(
+        &self,
+        job: JobId,
+        repeated_request: bool,
+    ) -> Result<SubmitReply, Refusal> {
         let job = Some(self.view(job.0).await?);
         Ok(SubmitReply {
             job,
@@ -124,7 +128,7 @@ impl Handle {
     }
 }
 
-fn cores(look: Look<'_>) -> Cores {
+pub(super) fn cores(look: Look<'_>) -> Cores {
     let clusters = look.state.clusters.iter();
     let largest = clusters.filter_map(|(name, cluster)| {
         let cores = cluster.nodes.values().map(|node| node.cpus).max()?;
@@ -133,7 +137,7 @@ fn cores(look: Look<'_>) -> Cores {
     largest.collect()
 }
 
-fn random_id() -> Result<String, Refusal> {
+pub(super) fn random_id() -> Result<String, Refusal> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Refusal::defect(error.to_string()))?;
     Ok(hex(&bytes))

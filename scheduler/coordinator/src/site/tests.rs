@@ -85,6 +85,7 @@ async fn scene() -> Scene {
         standing: Standing::new(&site),
         site,
         actions: queue,
+        nudge: Arc::default(),
         owner: sender,
         contact: Arc::new(Contact {
             urls: Vec::new(),

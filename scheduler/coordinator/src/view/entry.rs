@@ -117,11 +117,17 @@ fn planned(what: &What) -> String {
         shape,
         time_limit_ms,
         resume_from,
+        adopts,
         ..
     } = what
     else {
         return String::new();
     };
+    if let Some(allocation) = adopts {
+        return format!(
+            "attempt {generation}: adopts job {allocation} of {cluster}, which has {shape}"
+        );
+    }
     let from = resume_from.map_or(String::new(), |Step(step)| format!(", from step {step} on"));
     let limit = time_limit_ms.map_or(String::new(), |ms| format!(", for {}", span(ms)));
     format!("attempt {generation}: {shape} of {cluster}{limit}{from}")

@@ -73,6 +73,7 @@ pub(crate) fn planned(job: u64, generation: u64, node: &str) -> What {
         placement: vec![node.parse().unwrap()],
         time_limit_ms: None,
         resume_from: None,
+        adopts: None,
     }
 }
 

@@ -65,6 +65,8 @@ fn alive(job: &mut Job, fact: &Fact) {
         } => {
             if let Some(attempt) = live(job, *generation) {
                 attempt.allocation = Some(allocation.clone());
+                // Why it was not taken before.
+                attempt.vitals.pending_why.clear();
             }
         }
         What::Granted {
@@ -113,11 +115,7 @@ fn alive(job: &mut Job, fact: &Fact) {
         } => {
             if let Some(attempt) = live(job, *generation) {
                 // What a run said that was not the last gives way to what the last one says.
-                if !attempt
-                    .last_words
-                    .as_ref()
-                    .is_some_and(LastWords::are_final)
-                {
+                if attempt.may_be_outspoken() {
                     attempt.last_words = Some(words.clone());
                 }
                 attempt.vitals.heard_at = Some(at);
@@ -190,7 +188,9 @@ fn requeued(job: &mut Job, fact: &Fact) {
     attempt.granted_at = None;
     attempt.nodes.clear();
     attempt.crew = None;
-    attempt.last_words = attempt.last_words.take().filter(LastWords::are_final);
+    if attempt.may_be_outspoken() {
+        attempt.last_words = None;
+    }
     attempt.vitals.missing_since = None;
     attempt.vitals.pending_why.clone_from(why);
     attempt.vitals.start_estimate = None;
@@ -205,6 +205,7 @@ fn planned(job: &mut Job, fact: &Fact) {
         placement,
         time_limit_ms,
         resume_from,
+        adopts,
         ..
     } = &fact.what
     else {
@@ -230,6 +231,7 @@ fn planned(job: &mut Job, fact: &Fact) {
         running_at: None,
         ended: None,
         last_words: None,
+        adopts: adopts.clone(),
         requeues: 0,
         earlier_ms: 0,
         offers: Vec::new(),
@@ -248,6 +250,13 @@ impl Attempt {
     /// How it ended.
     pub fn ending(&self) -> Option<&Ending> {
         self.ended.as_ref().map(|(ending, _)| ending)
+    }
+
+    /// Whether further words may follow its last ones. Nothing follows where the job is at its end by
+    /// them; but what failed before it was adopted may have been mended.
+    pub(crate) fn may_be_outspoken(&self) -> bool {
+        let are_final = self.last_words.as_ref().is_some_and(LastWords::are_final);
+        !are_final || self.adopts.is_some()
     }
 
     /// When it was last heard, or could have been first.

@@ -2,7 +2,7 @@
 
 use schliff_spec::id::{ClusterName, JobId};
 
-use super::Draft;
+use super::{Draft, adopt};
 use crate::ask::Ask;
 use crate::cluster::{Cluster, Queue, Terms};
 use crate::ending::Outcome;
@@ -21,6 +21,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, command: Command) -> Result<(), Reje
             Ok(())
         }
         Command::Submit(submission) => submit(draft, *submission),
+        Command::Adopt(adoption) => adopt::decide(draft, *adoption),
         Command::Cancel {
             job,
             by,
@@ -110,7 +111,7 @@ fn submit(draft: &mut Draft<'_>, submission: Submission) -> Result<(), Rejection
 }
 
 /// Refuses what no cluster can ever run, as far as that is known.
-fn may_ever_run(draft: &Draft<'_>, ask: &Ask) -> Result<(), Rejection> {
+pub(super) fn may_ever_run(draft: &Draft<'_>, ask: &Ask) -> Result<(), Rejection> {
     let clusters = &draft.state.clusters;
     let eligible: Vec<&Cluster> = match &ask.cluster {
         Some(name) => {
@@ -228,7 +229,7 @@ fn stop(draft: &mut Draft<'_>, job: &Job, why: &StopWhy, is_now: bool) {
 }
 
 /// Refuses more jobs than may be open.
-fn may_queue(state: &State, more: usize) -> Result<(), Rejection> {
+pub(super) fn may_queue(state: &State, more: usize) -> Result<(), Rejection> {
     let jobs = state.open_jobs();
     match jobs + more > MOST_OPEN_JOBS {
         true => Err(Rejection::QueueFull {

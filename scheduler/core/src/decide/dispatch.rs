@@ -313,6 +313,7 @@ fn plan(draft: &Draft<'_>, job: &Job, (cluster, shape, placement): Choice) -> Wh
         placement,
         time_limit_ms,
         resume_from: job.committed,
+        adopts: None,
     }
 }
 

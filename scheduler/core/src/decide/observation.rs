@@ -218,7 +218,9 @@ fn missing(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, listing: &Listin
         }
         return;
     }
+    // Those from before it was adopted say nothing of its end.
     if let Some(words) = &attempt.last_words
+        && attempt.adopts.is_none()
         && listing.asked_at > attempt.heard_at().plus(linger_ms(draft, attempt))
     {
         end::attempt(draft, job, attempt, words.ending());
@@ -249,6 +251,10 @@ fn weigh(attempt: &Attempt, end: &AllocationEnd) -> Ending {
         return told;
     };
     let said = words.ending();
+    // They may be those of a run from before it was adopted.
+    if attempt.adopts.is_some() && words.are_final() {
+        return told;
+    }
     match (&said, &told) {
         // The batch system names the nodes; for the agent they are lost peers.
         (Ending::GroupLost, Ending::NodesLost { .. } | Ending::OutOfMemory) => told,

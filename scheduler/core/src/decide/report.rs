@@ -37,7 +37,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, report: &Report) -> Result<(), Rejec
         late(draft, job, report);
         return Ok(());
     }
-    if !attempt.waits_again() {
+    if !attempt.is_listed_first() {
         begin(draft, job, attempt, report);
     }
     tell(draft, job, attempt, report);
@@ -104,7 +104,7 @@ fn crew(report: &Report) -> Option<&Crew> {
 /// It goes on without nodes: each that is newly gone is blamed.
 fn regroup(draft: &mut Draft<'_>, attempt: &Attempt, report: &Report) {
     let told = crew(report).filter(|crew| attempt.crew.as_ref() != Some(crew));
-    let Some(crew) = told.filter(|_| !attempt.waits_again()) else {
+    let Some(crew) = told.filter(|_| !attempt.is_listed_first()) else {
         return;
     };
     draft.push(What::Regrouped {
@@ -136,9 +136,9 @@ fn last_words(report: &Report) -> Option<&LastWords> {
 /// Agents of a further run are heard, after the last words of the one before.
 fn is_further_run(draft: &Draft<'_>, attempt: &Attempt, report: &Report) -> bool {
     let chains = draft.terms(attempt).is_some_and(|terms| terms.chains);
-    let said = attempt.last_words.as_ref();
-    let has_gone = said.is_some_and(|words| !words.are_final());
-    chains && has_gone && last_words(report).is_none() && report.news.iter().any(is_there)
+    let may_go_on = chains || attempt.adopts.is_some();
+    let has_gone = attempt.last_words.is_some() && attempt.may_be_outspoken();
+    may_go_on && has_gone && last_words(report).is_none() && report.news.iter().any(is_there)
 }
 
 /// Agents may be heard before the batch system tells that nodes were granted.
@@ -163,7 +163,7 @@ fn begin(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, report: &Report) {
     }
     // What agents of a further run told while a listing was awaited was not taken: that they are heard
     // at all has to do.
-    let has_come = has_told || attempt.requeues > 0;
+    let has_come = has_told || attempt.may_have_had_runs();
     let may_join = match &job.phase {
         Phase::Starting { joined, .. } => !joined.contains(&report.node),
         Phase::Allocating => true,
@@ -194,7 +194,7 @@ fn started(job: &Job, attempt: &Attempt, report: &Report) -> Option<Option<Step>
     });
     // As above: in a further run, a step tells it.
     let is_step = |news: &News| matches!(news, News::Alive { step: Some(_), .. });
-    let trains = attempt.requeues > 0 && report.news.iter().any(is_step);
+    let trains = attempt.may_have_had_runs() && report.news.iter().any(is_step);
     told.or(trains.then_some(job.committed))
 }
 
@@ -203,6 +203,8 @@ fn started(job: &Job, attempt: &Attempt, report: &Report) -> Option<Option<Step>
 fn takes(draft: &Draft<'_>, attempt: &Attempt, words: &LastWords) -> bool {
     let chains = draft.terms(attempt).is_some_and(|terms| terms.chains);
     match &attempt.last_words {
+        // Each of its runs from before it was adopted had some.
+        _ if attempt.adopts.is_some() => true,
         None => words.are_final() || !attempt.waits_again(),
         Some(before) => chains && !before.are_final() && words.are_final(),
     }

@@ -80,7 +80,7 @@ fn watch(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt) {
 fn fault(draft: &Draft<'_>, job: &Job, attempt: &Attempt) -> Option<Ending> {
     let now = draft.now;
     let cluster = draft.state.clusters.get(&attempt.cluster);
-    if cluster.is_some_and(|cluster| cluster.terms.relayed) {
+    if cluster.is_some_and(|cluster| cluster.terms.relayed) || attempt.adopts.is_some() {
         // Nothing is heard while the relay is away, though all may be well: the batch system and the
         // agents themselves end what hangs.
         return None;

@@ -1,5 +1,6 @@
 //! The brain, told things one after the other.
 
+mod adopt;
 mod attempts;
 mod choice;
 mod desk;

@@ -7,7 +7,8 @@ use schliff_scheduler::ending::{Ending, Outcome};
 use schliff_scheduler::fact::What;
 use schliff_scheduler::input::{Input, News};
 use schliff_scheduler::job::{Crew, LastWords, Phase};
-use schliff_scheduler::policy::{JOIN_MS, SILENT_MS, WORDS_MS};
+use schliff_scheduler::looks;
+use schliff_scheduler::policy::{JOIN_MS, LOOK_MS, SILENT_MS, WORDS_MS};
 use schliff_scheduler::shape::Budget;
 use schliff_spec::id::{Generation, JobId, Step};
 
@@ -22,6 +23,7 @@ fn chaining() -> Desk {
         max_time_ms: Some(4 * HOUR_MS),
         settle_ms: SETTLE_MS,
         chains: true,
+        releases: true,
         ..Terms::of(Queue::Theirs)
     });
     desk.list_nodes(4);
@@ -408,4 +410,29 @@ fn the_journal_tells_of_requeues() {
     let replayed = desk.replayed();
     assert_eq!(replayed.jobs[&job].phase, Phase::Allocating);
     assert_eq!(replayed.jobs[&job].attempts[0].requeues, 1);
+}
+
+#[test]
+fn what_is_being_put_back_is_looked_for_for_a_moment() {
+    let looked_for = |desk: &Desk| !looks(&desk.state, desk.now).is_empty();
+    let mut desk = chaining();
+    let job = begun(&mut desk, ask("job"));
+    later(&mut desk, HOUR_MS);
+    assert!(!looked_for(&desk), "it works");
+    desk.report(job, &[said(75)]);
+    assert!(looked_for(&desk));
+    later(&mut desk, LOOK_MS);
+    assert!(!looked_for(&desk), "it takes too long");
+    later(&mut desk, SETTLE_MS);
+    list(&mut desk, job, waits("BeginTime"), &[]);
+    assert!(!looked_for(&desk), "it was found");
+}
+
+#[test]
+fn what_ended_for_good_is_not_looked_for() {
+    let mut desk = chaining();
+    let job = begun(&mut desk, ask("job"));
+    later(&mut desk, HOUR_MS);
+    desk.report(job, &[said(0)]);
+    assert!(looks(&desk.state, desk.now).is_empty());
 }

@@ -49,6 +49,12 @@ impl Scripts {
         Ok(format!("{PRELUDE}exec {} {ME}\n", self.command(words)?))
     }
 
+    /// Runs a command that tells of a job, and then says who asked.
+    pub(super) fn about_one(&self, words: &[&str]) -> Result<String, QuoteError> {
+        let command = self.command(words)?;
+        Ok(format!("{PRELUDE}{command} || exit\nid -un\nid -u\n"))
+    }
+
     /// Runs `sacctmgr` about the caller; it takes words instead of options, and knows all clusters.
     pub(super) fn accounts(&self, words: &[&str]) -> Result<String, QuoteError> {
         let command = Self::default().command(words)?;

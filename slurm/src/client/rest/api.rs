@@ -169,6 +169,20 @@ impl Api {
         }
     }
 
+    /// One job.
+    /// Changes what a job is called.
+    pub(super) fn rename(self, job: JobId, name: &str, comment: &str) -> Result<Request, NoWay> {
+        // It takes the comment, and passes over the name without a word.
+        if self.family == Family::V38 {
+            return Err(self.no_way("that a job gets another name".to_owned()));
+        }
+        Ok(Request {
+            method: Method::Post,
+            path: self.path(&format!("job/{job}")),
+            body: Some(json!({ "name": name, "comment": comment })),
+        })
+    }
+
     fn begin(self, at: UnixSeconds) -> Value {
         match self.family {
             Family::V38 => v38::begin(at),
@@ -178,6 +192,10 @@ impl Api {
 
     pub(super) fn jobs(self) -> Request {
         Request::get(self.path("jobs"))
+    }
+
+    pub(super) fn job(self, job: JobId) -> Request {
+        Request::get(self.path(&format!("job/{job}")))
     }
 
     pub(super) fn nodes(self) -> Request {

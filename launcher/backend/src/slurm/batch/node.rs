@@ -45,6 +45,7 @@ impl Body<'_> {
             line.push(filled(arg)?);
         }
         lines.push(line.join(" "));
+        lines.push("--starts \"$folder/starts\" --start \"$start\"".to_owned());
         if let Some(least) = self.shrinks_to() {
             lines.push(format!("--min-nodes {least}"));
         }

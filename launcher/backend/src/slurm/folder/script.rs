@@ -9,7 +9,7 @@ use schliff_slurm::job::JobId;
 use schliff_slurm::quote::{QuoteError, quote};
 use schliff_spec::id::SubmitKey;
 
-use super::{DONE, EXIT, ID, INSTANCE, LOG, STARTS, STOP, Shelf, stop_word};
+use super::{BY_HAND, DONE, EXIT, ID, INSTANCE, LOG, STARTS, STOP, Shelf, stop_word};
 
 /// Exit code of a script that could not use the storage; what it says on standard error tells why.
 pub(crate) const CANNOT: i32 = 9;
@@ -113,7 +113,7 @@ fn found(is_again: bool, instance: &str) -> String {
 }
 
 /// The commands that write a file, whole or not at all.
-fn written(file: &TextFile, mark: &str) -> Result<String, ScriptError> {
+pub(super) fn written(file: &TextFile, mark: &str) -> Result<String, ScriptError> {
     let wrong = |why| ScriptError::File {
         name: file.name.clone(),
         why,
@@ -172,15 +172,17 @@ cd {folder} || exit {CANNOT}
 for d in {keys}; do
   [ -d "$d" ] || continue
   echo "attempt $d"
-  for n in {INSTANCE} {DONE} {EXIT} {STOP}; do
+  o=$d
+  [ ! -L "$d/{BY_HAND}" ] || o=$d/{BY_HAND}
+  for n in "$d/{INSTANCE}" "$o/{DONE}" "$o/{EXIT}" "$o/{STOP}"; do
     w=
-    [ ! -f "$d/$n" ] || read -r w <"$d/$n"
-    [ -z "$w" ] || echo "$n $w"
+    [ ! -f "$n" ] || read -r w <"$n"
+    [ -z "$w" ] || echo "${{n##*/}} $w"
   done
   [ ! -f "$d/{ID}" ] || while read -r w; do echo "{ID} $w"; done <"$d/{ID}"
-  [ ! -f "$d/{STARTS}" ] || while read -r w; do echo "{STARTS} $w"; done <"$d/{STARTS}"
+  [ ! -f "$o/{STARTS}" ] || while read -r w; do echo "{STARTS} $w"; done <"$o/{STARTS}"
   w=
-  [ ! -f "$d/{DONE}" ] || read -r w <"$d/{DONE}"
+  [ ! -f "$o/{DONE}" ] || read -r w <"$o/{DONE}"
   case $w in 0 | 75) continue ;; esac
   [ ! -s "$d/{LOG}" ] || printf '{LOG} %s\n' "$(tail -c 2000 "$d/{LOG}" | grep . | tail -n 1 | cut -c -500)"
 done
@@ -190,19 +192,30 @@ echo end
     ))
 }
 
-/// Tells an attempt's script not to go on.
+/// Tells an attempt's script not to go on. Answer: [`super::read::ids`], of ours only.
 pub(crate) fn mark_stop(
     shelf: &Shelf,
     key: SubmitKey,
     how: StopHow,
 ) -> Result<String, ScriptError> {
     let (places, how) = (places(shelf, key)?, stop_word(how));
+    let instance = word(&shelf.instance, INSTANCE)?;
     Ok(format!(
-        "(\n{places}[ ! -d \"$d\" ] || {{ echo {how} >\"$d/.{STOP}\" && mv \"$d/.{STOP}\" \"$d/{STOP}\"; }} || exit {CANNOT}\n)\n"
+        r#"(
+{places}for o in "$d" "$d/{BY_HAND}"; do
+  [ ! -d "$o" ] || {{ echo {how} >"$o/.{STOP}" && mv "$o/.{STOP}" "$o/{STOP}"; }} || exit {CANNOT}
+done
+w=
+[ ! -f "$d/{INSTANCE}" ] || read -r w x <"$d/{INSTANCE}"
+[ "$w" != {instance} ] || [ ! -f "$d/{ID}" ] || while read -r w; do echo "$w"; done <"$d/{ID}"
+echo end
+)
+"#
     ))
 }
 
-/// Removes an attempt's folder, of ours only.
+/// Removes an attempt's folder, of ours only; of what was submitted by hand only the word `stop`, and
+/// only where it is ours.
 pub(crate) fn remove(shelf: &Shelf, key: SubmitKey) -> Result<String, ScriptError> {
     let places = places(shelf, key)?;
     let instance = word(&shelf.instance, INSTANCE)?;
@@ -211,6 +224,7 @@ pub(crate) fn remove(shelf: &Shelf, key: SubmitKey) -> Result<String, ScriptErro
 {places}w=
 [ ! -f "$d/{INSTANCE}" ] || read -r w x <"$d/{INSTANCE}"
 [ -z "$w" ] || [ "$w" = {instance} ] || exit 0
+[ ! -f "$d/{STOP}" ] || rm -f "$d/{BY_HAND}/{STOP}"
 rm -rf "$d" || exit {CANNOT}
 )
 "#
@@ -218,13 +232,13 @@ rm -rf "$d" || exit {CANNOT}
 }
 
 /// `f` is the shared folder, `d` the attempt's.
-fn places(shelf: &Shelf, key: SubmitKey) -> Result<String, ScriptError> {
+pub(super) fn places(shelf: &Shelf, key: SubmitKey) -> Result<String, ScriptError> {
     let folder = word(&shelf.folder, "the folder")?;
     let place = word(&shelf.place(key), "the folder")?;
     Ok(format!("f={folder}\nd={place}\n"))
 }
 
-fn word(text: &str, what: &str) -> Result<String, ScriptError> {
+pub(super) fn word(text: &str, what: &str) -> Result<String, ScriptError> {
     quote(text).map_err(|source| ScriptError::Word {
         what: what.to_owned(),
         source,

@@ -48,7 +48,7 @@ fn key() -> SubmitKey {
     "schliff-42-3".parse().unwrap()
 }
 
-fn sh(script: &str) -> Output {
+pub(super) fn sh(script: &str) -> Output {
     let mut shell = Command::new("sh");
     shell
         .stdin(Stdio::piped())

@@ -5,7 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use schliff_agent::report::{Coordinators, LastWord, Options, PATIENCE, Reporter, To, Token};
+use schliff_agent::report::{
+    BY_HAND, Coordinators, LastWord, Options, PATIENCE, Reporter, To, Token,
+};
 use schliff_spec::exit::ExitCode;
 use schliff_spec::id::SubmitKey;
 
@@ -26,7 +28,8 @@ pub(super) fn reporter(
     args: &AgentArgs,
     plan: Option<&Plan>,
 ) -> Result<Option<Reporter>, CliError> {
-    let Some(key) = key(&args.report) else {
+    let by_hand = args.report.spool.as_ref().map(|_| BY_HAND);
+    let Some(key) = key(&args.report).or(by_hand) else {
         return Ok(None);
     };
     outlive_the_parent();

@@ -1,4 +1,4 @@
-//! A cluster whose agents are heard over a relay.
+//! A cluster whose agents are heard over a relay: all of them, or those of jobs that were adopted.
 //!
 //! Rules: REL-1 an attempt's end is not told before its last words were looked for: until the relay
 //! has shipped what the attempt left, or failed at that a few times, the listing lacks it, and says that
@@ -9,14 +9,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use schliff_backend::{Backend, BackendError, Launch, Traffic};
+use schliff_backend::{Backend, BackendError, FindError, Foundling, Launch, Traffic};
 use schliff_scheduler::allocation::{AllocationId, AllocationStatus, Listing, StopHow};
 use schliff_scheduler::cluster::Terms;
 use schliff_scheduler::time::Timestamp;
 use schliff_spec::cluster::Reports;
-use schliff_spec::id::{ClusterName, SubmitKey};
+use schliff_spec::id::{ClusterName, Step, SubmitKey};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+
+use super::supply::Supply;
 
 /// Attempts that wait for the relay, at most.
 const WAITING: usize = 64;
@@ -43,6 +45,7 @@ pub(super) fn drains() -> (Drains, mpsc::Receiver<Drain>) {
 pub(super) struct Relayed {
     inner: Arc<dyn Backend>,
     relay: Drains,
+    supply: Supply,
     ends: Mutex<Ends>,
 }
 
@@ -83,10 +86,11 @@ impl Ends {
 }
 
 impl Relayed {
-    pub(super) fn new(inner: Arc<dyn Backend>, relay: Drains) -> Self {
+    pub(super) fn new(inner: Arc<dyn Backend>, relay: Drains, supply: Supply) -> Self {
         Self {
             inner,
             relay,
+            supply,
             ends: Mutex::default(),
         }
     }
@@ -131,10 +135,7 @@ impl Backend for Relayed {
     }
 
     fn terms(&self) -> Terms {
-        Terms {
-            relayed: true,
-            ..self.inner.terms()
-        }
+        self.inner.terms()
     }
 
     fn kind(&self) -> &'static str {
@@ -142,7 +143,19 @@ impl Backend for Relayed {
     }
 
     fn reports(&self) -> Reports {
-        Reports::Spool
+        self.inner.reports()
+    }
+
+    async fn prepare(&self, launch: &Launch, committed: Option<Step>) -> Result<(), BackendError> {
+        let transient = |why: String| BackendError::Transient {
+            doing: format!("submit {} to {}", launch.key, self.cluster()),
+            source: why.into(),
+        };
+        self.supply
+            .ready(launch, committed)
+            .await
+            .map_err(transient)?;
+        self.inner.prepare(launch, committed).await
     }
 
     async fn submit(&self, launch: &Launch) -> Result<AllocationId, BackendError> {
@@ -168,6 +181,18 @@ impl Backend for Relayed {
             });
         }
         self.inner.forget(key).await
+    }
+
+    async fn find(&self, id: &AllocationId) -> Result<Foundling, FindError> {
+        self.inner.find(id).await
+    }
+
+    async fn adopt(
+        &self,
+        launch: &Launch,
+        id: &AllocationId,
+    ) -> Result<AllocationId, BackendError> {
+        self.inner.adopt(launch, id).await
     }
 
     async fn estimate(&self, launch: &Launch) -> Result<Option<Timestamp>, BackendError> {

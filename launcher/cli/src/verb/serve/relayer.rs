@@ -1,7 +1,8 @@
 //! The relay of a coordinator to one of its clusters: reports and checkpoints come over the line that
 //! leads to the batch system.
 //!
-//! Rules: only the coordinator that leads relays. Reports are looked for every two seconds, and at
+//! Rules: only the coordinator that leads relays. Where agents reach it by themselves, only what was
+//! adopted is relayed, and nothing is looked at while nothing is. Reports are looked for every two seconds, and at
 //! once where an attempt has ended. A checkpoint that is on its way holds up no report, but for a
 //! second on a line that both share.
 
@@ -33,15 +34,34 @@ const LOOK_AT_CHECKPOINTS: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Looks at an ended attempt, until all of it is shipped.
 const DRAIN_ROUNDS: usize = 100;
-/// Bytes a second over the line to a cluster, at most: it is shared with people.
-const RATE: u64 = 50_000_000;
-
 /// Where a cluster's shared storage is.
+#[derive(Clone)]
 pub(super) enum Storage {
     /// It is mounted here.
     Here,
     /// Behind a line.
     Behind(Arc<dyn Channel>),
+}
+
+impl Storage {
+    /// Staged checkpoints beside the attempts in `folder`. Called within a runtime.
+    pub(super) fn stages(&self, folder: &str) -> Box<dyn Stages> {
+        let base = format!("{}/{CHECKPOINTS}", folder.trim_end_matches('/'));
+        match self {
+            Self::Here => Box::new(Folders::new(base.into())),
+            Self::Behind(channel) => {
+                let runtime = tokio::runtime::Handle::current();
+                Box::new(FarFolders::new(Arc::clone(channel), &base, runtime))
+            }
+        }
+    }
+
+    fn source(self, folder: String) -> Box<dyn Source> {
+        match self {
+            Self::Here => Box::new(Folder::new(folder.into())),
+            Self::Behind(channel) => Box::new(Line::new(channel, &folder)),
+        }
+    }
 }
 
 /// A cluster's relay, before its coordinator is there.
@@ -50,7 +70,11 @@ pub(super) struct Relayer {
     pub(super) storage: Storage,
     /// Folder of the attempts.
     pub(super) folder: String,
+    /// What may be sent, in both directions.
+    pub(super) bandwidth: Bandwidth,
     pub(super) drains: Receiver<Drain>,
+    /// No agent reaches the coordinator, and no store.
+    pub(super) is_for_all: bool,
 }
 
 impl Relayer {
@@ -60,29 +84,21 @@ impl Relayer {
             handle: handle.clone(),
             access: access.clone(),
         };
-        let bandwidth = Bandwidth::new(Some(RATE));
-        let base = format!("{}/{CHECKPOINTS}", self.folder.trim_end_matches('/'));
-        let (source, stages): (Box<dyn Source>, Box<dyn Stages>) = match self.storage {
-            Storage::Here => (
-                Box::new(Folder::new(self.folder.into())),
-                Box::new(Folders::new(base.into())),
-            ),
-            Storage::Behind(channel) => {
-                let line = Line::new(Arc::clone(&channel), &self.folder);
-                let runtime = tokio::runtime::Handle::current();
-                let stages = FarFolders::new(channel, &base, runtime);
-                (Box::new(line), Box::new(stages))
-            }
-        };
-        let checkpoints = Checkpoints::new(stages, bandwidth.clone());
+        let stages = self.storage.stages(&self.folder);
+        let source = self.storage.source(self.folder);
+        let checkpoints = Checkpoints::new(stages, self.bandwidth.clone());
         let reports = Reports {
             cluster: self.cluster.clone(),
-            relay: Relay::new(source, taker, bandwidth),
+            relay: Relay::new(source, taker, self.bandwidth),
             handle: handle.clone(),
             drains: self.drains,
+            is_for_all: self.is_for_all,
             failures: 0,
         };
         tokio::spawn(reports.run());
+        if !self.is_for_all {
+            return;
+        }
         tokio::spawn(ship(self.cluster, checkpoints, handle.clone()));
     }
 }
@@ -122,6 +138,7 @@ struct Reports {
     relay: Relay<Box<dyn Source>, Near>,
     handle: Handle,
     drains: Receiver<Drain>,
+    is_for_all: bool,
     failures: u32,
 }
 
@@ -139,7 +156,7 @@ impl Reports {
                     None => return,
                 },
                 () = sleep(pause) => {
-                    if self.handle.is_leading() {
+                    if self.handle.is_leading() && self.has_work().await {
                         let _ = self.round(Scope::default()).await;
                     }
                 }
@@ -147,8 +164,15 @@ impl Reports {
         }
     }
 
+    async fn has_work(&mut self) -> bool {
+        self.is_for_all || self.handle.has_adopted(&self.cluster).await
+    }
+
     /// Ships all that an attempt left; says whether that is done.
     async fn drain(&mut self, key: SubmitKey) -> bool {
+        if !self.is_for_all && !self.handle.is_adopted(key).await {
+            return true;
+        }
         let scope = Scope {
             only: Some(key),
             is_thorough: true,
