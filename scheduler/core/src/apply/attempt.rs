@@ -43,6 +43,13 @@ pub(super) fn change(job: &mut Job, fact: &Fact) {
                 job.failures = 0;
             }
         }
+        What::Regrouped {
+            generation, crew, ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.crew = Some(crew.clone());
+            }
+        }
         _ => alive(job, fact),
     }
 }
@@ -101,13 +108,6 @@ fn alive(job: &mut Job, fact: &Fact) {
             if let Some(attempt) = live(job, *generation) {
                 attempt.running_at.get_or_insert(at);
                 job.phase = Phase::Running { since: at };
-            }
-        }
-        What::Regrouped {
-            generation, crew, ..
-        } => {
-            if let Some(attempt) = live(job, *generation) {
-                attempt.crew = Some(crew.clone());
             }
         }
         What::Spoke {
