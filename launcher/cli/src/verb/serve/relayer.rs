@@ -155,7 +155,7 @@ impl Reports {
         }
     }
 
-    async fn has_work(&self) -> bool {
+    async fn has_work(&mut self) -> bool {
         self.is_for_all || self.handle.has_adopted(&self.cluster).await
     }
 
