@@ -18,10 +18,11 @@ FEATURES := wgpu cuda nccl mpi
 WITH_MPI := --workspace --features schliff-trainer/mpi
 FETCH_MODEL := $(PYTHON) reference/fetch_smollm2.py
 FETCH_S3 := $(PYTHON) reference/fetch_seaweedfs.py
+TEST_CUT := slurm/dev/with.sh --netns $(CARGO) test --release --locked --workspace --test slurm cut::
 FETCH_NCCL := $(PYTHON) reference/fetch_nccl.py
 
 .PHONY: help build quickstart test check sim sim-mutations
-.PHONY: slurm-up slurm-down test-slurm bench-slurm
+.PHONY: slurm-up slurm-down test-slurm test-slurm-long bench-slurm
 .PHONY: bench bench-train bench-collective bench-checkpoint bench-precision bench-coordinator
 .PHONY: parity reference-env clean build-mpi test-mpi test-nccl test-postgres test-gpu-software test-browser test-cuda-kernels gpu-check check-features
 .PHONY: rust-tools python-tools model s3 quickstart-inputs
@@ -45,6 +46,7 @@ test: rust-tools python-tools ## Run all tests
 	@$(MAKE) -j2 build model s3
 	SCHLIFF_TEST_SMOLLM2="$$($(FETCH_MODEL))" SCHLIFF_TEST_WEED="$$($(FETCH_S3))" \
 	  slurm/dev/with.sh $(CARGO) test --release --locked --workspace
+	$(TEST_CUT)
 
 # A program of its own: whoever has no MPI library could not even load it.
 build-mpi: rust-tools ## Build target/release/schliff-trainer-mpi, for --collective mpi
@@ -78,10 +80,19 @@ slurm-up: ## Start a real Slurm cluster on this machine: Debian, as root (slurm/
 	slurm/dev/slurm up $(addprefix --state ,$(SLURM_STATE)) $(addprefix --nodes ,$(SLURM_NODES)) \
 	  $(addprefix --release ,$(SLURM_VERSION))
 
-# The cluster itself first, then whatever uses it.
+# The cluster itself first, then whatever uses it. Links are cut on a cluster with networks of its own.
 test-slurm: build ## Test everything that speaks to Slurm, on a real cluster of its own
 	slurm/dev/selftest.sh
 	slurm/dev/with.sh $(CARGO) test --release --locked --workspace --test real --test slurm --test scripts
+	$(TEST_CUT)
+
+# An hour. SCHLIFF_TEST_MINUTES: of a job under a cap of three (20). SCHLIFF_TEST_TRIES: how often the
+# coordinator is killed as sbatch answers. SCHLIFF_TEST_WAYS=command,ssh,rest,pmix: how the quickstart goes.
+test-slurm-long: export SCHLIFF_TEST_TRIES ?= 100
+test-slurm-long: build ## Test what takes an hour on a real Slurm: a job of many wall times, the quickstart
+	@$(MAKE) quickstart-inputs
+	SCHLIFF_TEST_LONG=1 slurm/dev/with.sh $(CARGO) test --release --locked --workspace --test slurm -- \
+	  --nocapture long:: quickstart:: adopted::
 
 slurm-down: ## End that cluster and all that ran on it
 	slurm/dev/slurm down $(addprefix --state ,$(SLURM_STATE))

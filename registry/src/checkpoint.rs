@@ -13,6 +13,7 @@
 
 mod buffers;
 mod commit;
+pub mod fetch;
 mod key;
 mod manifest;
 mod read;

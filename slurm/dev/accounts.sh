@@ -24,6 +24,9 @@ make_accounts() {
   manage modify user root set DefaultAccount=dev
   manage add user nobody Account=other
   accounts_are_made || fail "the accounts could not be made: $(tail -n 15 "$state/log/accounts.out")"
+  # slurmdbd tells the controller of them at the address that it was called from; with netns nobody listens
+  # there, and only a start reads them anew.
+  if [ "$network" = netns ]; then daemon_restart ctld; fi
   touch "$state/db/accounts"
 }
 gpus_are_known() { timeout 10 sacctmgr -nP show tres | grep -q 'gres|gpu'; }

@@ -60,10 +60,11 @@ AccountingStoragePass=$state/munge/munge.socket
 AccountingStorageTRES=gres/gpu
 AccountingStorageEnforce=associations,limits,qos
 END
-  local name
+  local name rack=1
   while read -r name; do
     # Each node has its port, as slurmd listens on all addresses.
-    echo "NodeName=$name NodeHostname=$name NodeAddr=$(node_address "$name") Port=$(port "$name") CPUs=8 RealMemory=4000 Gres=gpu:4"
+    echo "NodeName=$name NodeHostname=$name NodeAddr=$(node_address "$name") Port=$(port "$name") CPUs=8 RealMemory=4000 Gres=gpu:4 Features=rack$rack,gpu"
+    rack=$((3 - rack))
   done < <(node_names)
   # GraceTime: a preempted job is warned so many seconds before it is stopped.
   cat <<END

@@ -20,11 +20,12 @@ namespace() { echo "schliff-$id-$1"; }
 make_network() {
   if [ "$network" != netns ]; then return; fi
   if ! ip link show "$(bridge)" >/dev/null 2>&1; then
-    ip link add "$(bridge)" type bridge
+    ip link add "$(bridge)" type bridge || fail "this machine allows no bridge between networks" 3
     ip addr add "$(subnet).1/24" dev "$(bridge)"
     ip link set "$(bridge)" up
   fi
   local name
+  unshare --net true 2>/dev/null || fail "this machine allows no network namespaces" 3
   # `ip netns` makes this mount point on its first use, and leaves it.
   if ! mountpoint -q /run/netns; then touch "$state/made-netns"; fi
   while read -r name; do

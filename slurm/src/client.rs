@@ -103,7 +103,14 @@ pub trait Slurm: Send + Sync {
     /// See [`SlurmError`].
     async fn queue(&self, name_prefix: &str) -> Result<Vec<Job>, SlurmError>;
 
-    /// The same from the accounting database, every run of each, since then; `None` where there is
+    /// Those of these jobs of the user that Slurm's controller remembers. Of a few jobs that is far less
+    /// for it to tell than the queue, which has everybody's.
+    ///
+    /// # Errors
+    /// See [`SlurmError`].
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, SlurmError>;
+
+    /// The same as [`Self::queue`] from the accounting database, every run of each, since then; `None` where there is
     /// no such database.
     ///
     /// # Errors

@@ -94,6 +94,37 @@ fn goldens_of_each_release() {
     }
 }
 
+/// An array of which a task was put back, one was cancelled, two run and the others wait: `squeue` and
+/// `sacct` have one line for those that wait, and a number of its own for what has run.
+#[test]
+fn goldens_of_an_array() {
+    let text = |name| data("22.05", name);
+    let of_squeue = squeue::jobs(&text("squeue-array.txt")).expect("squeue");
+    insta::assert_snapshot!("22.05-squeue-array", jobs(&of_squeue));
+    let of_scontrol = scontrol::jobs(&text("scontrol-array.txt")).expect("scontrol");
+    insta::assert_snapshot!("22.05-scontrol-array", jobs(&of_scontrol));
+    let of_sacct = sacct::runs(&text("sacct-array.txt")).expect("sacct");
+    insta::assert_snapshot!("22.05-sacct-array", jobs(&of_sacct));
+    let of_json = json::jobs(&text("jobs-array.json")).expect("JSON");
+    for job in of_squeue.iter().chain(&of_scontrol).chain(&of_sacct) {
+        let array = job.array.map(|(array, _)| array.0);
+        assert_eq!(array, Some(13), "{job:?}");
+    }
+    let running = |jobs: &[Job]| -> Vec<_> {
+        let running = jobs.iter().filter(|it| it.state.base == BaseState::Running);
+        let mut tasks: Vec<_> = running.filter_map(|it| it.array?.1).collect();
+        tasks.sort_unstable();
+        tasks
+    };
+    for told in [&of_squeue, &of_scontrol, &of_sacct, &of_json] {
+        let told: Vec<_> = (told.iter())
+            .filter(|job| job.array.is_some_and(|(array, _)| array.0 == 13))
+            .cloned()
+            .collect();
+        assert_eq!(running(&told), [2, 3]);
+    }
+}
+
 #[test]
 fn goldens_of_accounting() {
     for release in ACCOUNTED {

@@ -21,6 +21,8 @@ pub enum ExitCode {
     MoreToDo,
     /// Ranks or nodes kept dying or hanging until the restart budget was spent.
     GroupLost,
+    /// Another start of the same attempt has taken over: this one's nodes were taken for lost.
+    Superseded,
     /// Ended by Ctrl-C or a termination signal.
     Interrupted,
 }
@@ -39,6 +41,8 @@ impl ExitCode {
             // EX_TEMPFAIL: try again later.
             Self::MoreToDo => 75,
             Self::GroupLost => 76,
+            // Outside the range of sysexits.h, as it is nobody's fault.
+            Self::Superseded => 79,
             Self::Interrupted => 130,
         }
     }
@@ -55,6 +59,7 @@ impl ExitCode {
             Self::Bug,
             Self::MoreToDo,
             Self::GroupLost,
+            Self::Superseded,
             Self::Interrupted,
         ];
         all.into_iter().find(|exit| exit.code() == number)
@@ -70,7 +75,7 @@ mod tests {
         let ours: Vec<_> = (-1..=256)
             .filter(|code| ExitCode::of(*code).is_some())
             .collect();
-        assert_eq!(ours, [0, 1, 2, 3, 4, 5, 70, 75, 76, 130]);
+        assert_eq!(ours, [0, 1, 2, 3, 4, 5, 70, 75, 76, 79, 130]);
         let readme = include_str!("../../README.md");
         for code in ours {
             assert_eq!(ExitCode::of(code).map(ExitCode::code), Some(code));

@@ -78,6 +78,7 @@ impl Check<'_> {
             Form::Url => self.one(node, site::url).map(Value::Text),
             Form::Country => self.one(node, site::country).map(Value::Text),
             Form::Memory => self.one(node, site::memory_mib).map(Value::Whole),
+            Form::Rate => self.one(node, site::rate_bytes).map(Value::Whole),
             Form::Words => self.each(node, "a word", site::word).map(Value::Texts),
             Form::Lines => self
                 .each(node, "a string of one line", site::line)

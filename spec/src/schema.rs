@@ -131,6 +131,8 @@ pub(crate) enum Form {
     Country,
     /// An amount of memory, or `all`.
     Memory,
+    /// Bytes a second.
+    Rate,
     /// Options of a command, except those of the table, each with what to do instead.
     Options(&'static [(&'static str, &'static str)]),
     /// Environment variables.
@@ -218,6 +220,7 @@ impl fmt::Display for Form {
             Self::Url => f.write_str("an address such as \"https://slurm.example.org:6820\""),
             Self::Country => f.write_str("two capital letters, such as \"DE\""),
             Self::Memory => f.write_str("a size such as \"480GiB\", or \"all\""),
+            Self::Rate => f.write_str("a rate such as \"50MB/s\" or \"500kB/s\""),
             Self::Options(_) => f.write_str("a list of options such as \"--hint=nomultithread\""),
             Self::Environment => f.write_str("a table from names to strings"),
         }

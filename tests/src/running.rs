@@ -162,8 +162,14 @@ impl Drop for Running {
 
 /// Waits until something is so that nobody tells of; `what` says what for, and how it was at last.
 #[track_caller]
-pub fn wait_until(what: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
+pub fn wait_until(what: impl Fn() -> String, is_so: impl FnMut() -> bool) {
+    wait_within(PATIENCE, what, is_so);
+}
+
+/// The same, for what takes longer than anything usual.
+#[track_caller]
+pub fn wait_within(patience: Duration, what: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + patience;
     while !is_so() {
         assert!(Instant::now() < until, "waited in vain for {}", what());
         pause(Duration::from_millis(50));

@@ -5,6 +5,8 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -12,6 +14,9 @@ use serde_json::Value;
 
 use crate::desk::{Desk, Ended, end_of};
 use crate::running::{Running, signal, trainers_below, wait_until};
+
+/// A certificate in the desk that the command line trusts.
+const CA: &str = "ca.pem";
 
 /// It.
 pub struct Serving {
@@ -54,20 +59,23 @@ impl Serving {
     /// Starts it anew on the same state.
     #[track_caller]
     pub fn start_again(&mut self) {
-        let mut args = vec!["serve", "--listen", "127.0.0.1:0"];
+        let mut args = vec!["serve"];
+        if !self.args.iter().any(|arg| arg == "--listen") {
+            args.extend(["--listen", "127.0.0.1:0"]);
+        }
         args.extend(self.args.iter().map(String::as_str));
         let mut command = self.command(&args);
         command.envs(self.env.iter().cloned()).stdout(Stdio::null());
         let mut process = Running::start(command);
         // One that is to die may do so before it serves.
-        let line = process.hear(|line| line.contains("http://"));
+        let line = process.hear(|line| line.contains("/login?token="));
         if line.is_none() && self.env.is_empty() {
             panic!("it does not serve: {}", process.end().said);
         }
         let line = line.unwrap_or_default();
         let url = line
             .split_whitespace()
-            .find(|word| word.starts_with("http://"));
+            .find(|word| word.contains("/login?token="));
         self.url = url.map(str::to_owned).unwrap_or_default();
         self.process = Some(process);
     }
@@ -105,6 +113,10 @@ impl Serving {
         let mut command = self.desk.command(args);
         command.env("SCHLIFF_STATE", self.state());
         command.env_remove("SCHLIFF_COORDINATOR");
+        let trusted = self.desk.path(CA);
+        if trusted.exists() {
+            command.env("SCHLIFF_CA_FILE", trusted);
+        }
         command
     }
 
@@ -133,6 +145,24 @@ impl Serving {
     #[track_caller]
     pub fn status(&self, job: u64) -> Value {
         self.schliff(&["status", "--json", &job.to_string()]).json()
+    }
+
+    /// What the page answers to a path, as whoever started the coordinator sees it.
+    #[track_caller]
+    pub fn page(&self, path: &str) -> String {
+        let (base, token) = self.url.split_once("/login?token=").expect("a URL");
+        let host = base.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).expect("a coordinator");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        body.to_owned()
     }
 
     /// Waits for a state of a job; gives it.

@@ -32,6 +32,11 @@ impl ExitFile {
         self.write(exit)
     }
 
+    /// Leaves nothing: the file is another's.
+    pub fn forget(mut self) {
+        self.is_left = true;
+    }
+
     fn write(&mut self, exit: ExitCode) -> io::Result<()> {
         self.is_left = true;
         let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
@@ -64,6 +69,9 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).expect("a file"), "75\n");
         drop(ExitFile::new(path.clone()));
         assert_eq!(std::fs::read_to_string(&path).expect("a file"), "70\n");
+        let other = folder.path().join("other");
+        ExitFile::new(other.clone()).forget();
+        assert!(!other.exists());
         let absent = folder.path().join("absent/exit");
         assert!(ExitFile::new(absent).leave(ExitCode::Ok).is_err());
         assert_eq!(

@@ -68,12 +68,17 @@ pub fn follow(
         Forwarding::start(follower.node, &signals, outbox.clone()).map_err(ShellError::Signals)?;
     let stream = match join(follower, &inbox, listener)? {
         Some(stream) => Arc::new(stream),
+        None if listener.is_superseded() => return Ok(ExitCode::Superseded),
         None => return Ok(ExitCode::Interrupted),
     };
     let mut hands = Hands::new(trainer, outbox);
     let heard = merge(&stream, inbox);
     let mut beaten = Instant::now();
     loop {
+        // Its ranks end with it.
+        if listener.is_superseded() {
+            return Ok(ExitCode::Superseded);
+        }
         match listener.asked() {
             // Its ranks end with it, and the leader learns of that by the connection's end.
             Some(Asked::Abort) => return Ok(ExitCode::Interrupted),
@@ -89,6 +94,9 @@ pub fn follow(
             }
             Ok(Heard::Order(Order::Bye { exit })) => {
                 return Ok(ExitCode::of(exit).unwrap_or(ExitCode::Bug));
+            }
+            Ok(Heard::Order(Order::Start { .. })) if !listener.may_begin() => {
+                return Ok(ExitCode::Superseded);
             }
             Ok(Heard::Order(order)) => obey(&mut hands, order, follower, &stream),
             Ok(Heard::LeaderLost) | Err(RecvTimeoutError::Disconnected) => {
@@ -142,7 +150,8 @@ fn join(
             });
         }
         let signal = inbox.recv_timeout(PAUSE);
-        if matches!(signal, Ok(Input::Signal { .. })) || listener.asked().is_some() {
+        let is_told = matches!(signal, Ok(Input::Signal { .. }));
+        if is_told || listener.asked().is_some() || listener.is_superseded() {
             return Ok(None);
         }
     }

@@ -22,6 +22,7 @@ pub mod relay;
 pub mod report;
 pub mod restart;
 pub mod shell;
+pub mod succession;
 pub mod supervisor;
 pub mod watch;
 

@@ -46,6 +46,8 @@ pub enum Outcome {
         /// The nodes.
         nodes: Vec<usize>,
     },
+    /// A later start of the same attempt has taken over; how this one ends means nothing.
+    Superseded,
 }
 
 impl Outcome {
@@ -56,6 +58,7 @@ impl Outcome {
             Self::Breach(_) => ExitCode::Bug,
             Self::Lost { .. } | Self::Absent { .. } => ExitCode::GroupLost,
             Self::Stopped(stopped) => stopped.exit,
+            Self::Superseded => ExitCode::Superseded,
         }
     }
 }

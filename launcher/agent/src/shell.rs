@@ -71,6 +71,14 @@ pub trait Listener {
     fn asked(&mut self) -> Option<Asked> {
         None
     }
+    /// A later start of the same attempt has taken over; asked at every turn.
+    fn is_superseded(&mut self) -> bool {
+        false
+    }
+    /// No later start has; asked before ranks are started.
+    fn may_begin(&mut self) -> bool {
+        true
+    }
 }
 
 /// What a listener may ask for.
@@ -300,18 +308,26 @@ impl Shell {
         let now_ms = || in_ms(clock.elapsed());
         let mut supervisor = Supervisor::new(self.settings, now_ms());
         let mut input = Input::Tick;
+        let mut is_superseded = false;
         loop {
             self.ranks.look_at(&input);
             for action in supervisor.step(input, now_ms()) {
+                if matches!(action, Action::Start { .. }) && !listener.may_begin() {
+                    return Ok(self.over(Outcome::Superseded, listener));
+                }
                 self.act(action, listener, &requests)?;
             }
             if let Some(outcome) = supervisor.outcome() {
-                let outcome = outcome.clone();
-                self.ranks.over(outcome.exit().code());
-                listener.over(&outcome);
-                return Ok(outcome);
+                let outcome = match is_superseded {
+                    true => Outcome::Superseded,
+                    false => outcome.clone(),
+                };
+                return Ok(self.over(outcome, listener));
             }
+            let is_newly = !is_superseded && listener.is_superseded();
+            is_superseded |= is_newly;
             input = match listener.asked() {
+                _ if is_newly => Input::Abort,
                 Some(Asked::Stop) => Input::Signal {
                     node: 0,
                     signal: SIGTERM,
@@ -320,6 +336,13 @@ impl Shell {
                 None => self.inbox.recv_timeout(TICK).unwrap_or(Input::Tick),
             };
         }
+    }
+
+    /// No rank is left.
+    fn over(&mut self, outcome: Outcome, listener: &mut dyn Listener) -> Outcome {
+        self.ranks.over(outcome.exit().code());
+        listener.over(&outcome);
+        outcome
     }
 
     fn act(

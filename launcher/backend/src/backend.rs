@@ -5,7 +5,7 @@ use schliff_scheduler::allocation::{AllocationId, Listing, StopHow};
 use schliff_scheduler::cluster::Terms;
 use schliff_scheduler::time::Timestamp;
 use schliff_spec::cluster::Reports;
-use schliff_spec::id::{ClusterName, SubmitKey};
+use schliff_spec::id::{ClusterName, Step, SubmitKey};
 
 use crate::error::BackendError;
 use crate::foundling::{FindError, Foundling};
@@ -29,6 +29,17 @@ pub trait Backend: Send + Sync {
     /// How what its agents tell reaches the coordinator.
     fn reports(&self) -> Reports {
         Reports::Direct
+    }
+
+    /// Sees to what an attempt is to find there besides its files, such as the checkpoint that it is to
+    /// go on from; `committed` is the newest that is known to be there somewhere. Called before each
+    /// [`Self::submit`], which does not follow where this fails.
+    ///
+    /// # Errors
+    /// As [`Self::submit`], but never `Lost`.
+    async fn prepare(&self, launch: &Launch, committed: Option<Step>) -> Result<(), BackendError> {
+        let _ = (launch, committed);
+        Ok(())
     }
 
     /// Starts an allocation, or hands it to the queue. The same key again gives the same allocation

@@ -2,10 +2,12 @@
 //!
 //! Absent on purpose: reports, which [`schliff_agent::relay`] ships.
 
+mod bring;
 mod checkpoints;
 mod line;
 mod stages;
 
+pub(crate) use bring::{Brought, Sought, bring};
 pub(crate) use checkpoints::{Checkpoints, Round};
 pub(crate) use line::{FarFolders, Line};
 pub(crate) use stages::{Folders, Stages};

@@ -16,6 +16,7 @@ use schliff_agent::Trainer;
 use schliff_agent::follower::{self, Follower};
 use schliff_agent::report::{Reporter, Reporting};
 use schliff_agent::shell::{self, Lead, Run};
+use schliff_agent::succession::{Succeeded, Succession};
 use schliff_spec::exit::ExitCode;
 use schliff_spec::place::CollectiveKind;
 use schliff_spec::request::Request;
@@ -26,6 +27,7 @@ use crate::progress::Progress;
 use crate::terminal;
 use display::Display;
 use locate::{MPI_TRAINER, TRAINER};
+pub(crate) use verdict::superseded;
 
 /// The trainer's result. Its form depends on the verb; it is read leniently.
 #[derive(Debug)]
@@ -72,10 +74,12 @@ pub(crate) fn lead(
     run: &Run,
     lead: &Lead,
     reporter: Option<&mut Reporter>,
+    succession: Option<&Succession>,
     progress: &mut Progress,
 ) -> Result<Answer, CliError> {
     let trainer = of_run(run)?;
     let mut display = Display::new(progress, run);
+    let mut display = Succeeded::new(succession, &mut display);
     let mut listener = Reporting::new(reporter, &mut display);
     let outcome = shell::lead(run, lead, trainer, &mut listener);
     progress.clear();
@@ -87,10 +91,12 @@ pub(crate) fn follow(
     run: &Run,
     follower: &Follower,
     reporter: Option<&mut Reporter>,
+    succession: Option<&Succession>,
     progress: &mut Progress,
 ) -> Outcome {
     let trainer = of_run(run)?;
     let mut display = Display::new(progress, run);
+    let mut display = Succeeded::new(succession, &mut display);
     let mut listener = Reporting::new(reporter, &mut display);
     let exit = follower::follow(follower, trainer, &mut listener)?;
     if exit == ExitCode::GroupLost {

@@ -35,10 +35,12 @@ pub trait Stage: Send {
     fn read(&mut self, key: &str) -> Result<Option<Bytes>, StageError>;
 }
 
-/// Shared storage cannot be read.
+/// Shared storage cannot be read, or not be written.
 #[derive(Debug, Error)]
-#[error("cannot read staged checkpoints in {place}: {why}")]
+#[error("cannot {operation} staged checkpoints in {place}: {why}")]
 pub struct StageError {
+    /// `read` or `write`.
+    pub operation: &'static str,
     /// Where.
     pub place: String,
     /// Why, in the words of what failed.
@@ -64,20 +66,31 @@ impl Stage for Store {
 
 fn stage_error(store: &Store, error: &StoreError) -> StageError {
     StageError {
+        operation: "read",
         place: store.uri().to_owned(),
         why: error.in_words(),
     }
 }
 
-/// Nothing can be shipped for now.
+/// Nothing can be shipped or brought for now.
 #[derive(Debug, Error)]
 pub enum ShipError {
-    /// Shared storage cannot be read.
+    /// Shared storage cannot be read, or not be written.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// The store takes nothing.
+    /// The store takes or gives nothing.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ShipError {
+    /// The message with its cause, in one line.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Stage(error) => error.to_string(),
+            Self::Store(error) => error.in_words(),
+        }
+    }
 }
 
 /// What became of a staged checkpoint.

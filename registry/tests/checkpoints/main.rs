@@ -5,5 +5,6 @@ mod damage;
 mod desk;
 mod drafts;
 mod faults;
+mod fetching;
 mod shipping;
 mod suite;

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use schliff_page::Change;
-use schliff_scheduler::action::{Action, Observed};
+use schliff_scheduler::action::Observed;
 use schliff_scheduler::input::{Command, Input};
 use schliff_spec::id::{ClusterName, JobId};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};

@@ -195,10 +195,11 @@ async fn act(backend: &dyn Backend, contact: &Contact, action: Action) -> Messag
 async fn submit(backend: &dyn Backend, contact: &Contact, order: &Order) -> SubmitAnswer {
     let launch = launch(order, contact, backend.reports());
     let call = async {
-        match &order.adopts {
-            Some(id) => backend.adopt(&launch, id).await,
-            None => backend.submit(&launch).await,
+        if let Some(id) = &order.adopts {
+            return backend.adopt(&launch, id).await;
         }
+        backend.prepare(&launch, order.resume_from).await?;
+        backend.submit(&launch).await
     };
     let answer = match timeout(CALL, call).await {
         Ok(Ok(id)) => return SubmitAnswer::Accepted { id },

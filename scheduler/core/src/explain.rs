@@ -114,7 +114,10 @@ fn at_work(job: &Job, attempt: &Attempt, now: Timestamp) -> Reason {
     let cluster = attempt.cluster.clone();
     let silent_ms = now.since(attempt.heard_at());
     match &job.phase {
-        Phase::Allocating if attempt.allocation.is_none() => Reason::Submitting { cluster },
+        Phase::Allocating if attempt.allocation.is_none() => Reason::Submitting {
+            cluster,
+            why: attempt.vitals.pending_why.clone(),
+        },
         Phase::Allocating if attempt.waits_again() => Reason::Requeued {
             cluster,
             times: attempt.requeues,

@@ -256,7 +256,7 @@ pub enum What {
         /// Steps in all, where told.
         steps: Option<Step>,
     },
-    /// An allocation waits in the batch system. Not kept.
+    /// An allocation waits in the batch system, or to be submitted again. Not kept.
     Waiting {
         /// The job.
         job: JobId,

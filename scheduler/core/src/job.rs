@@ -288,7 +288,7 @@ pub struct Vitals {
     pub step: Option<Step>,
     /// Steps in all.
     pub steps: Option<Step>,
-    /// Why it waits in the batch system.
+    /// Why it waits in the batch system, or why that did not take it yet.
     pub pending_why: String,
     /// When it may start, by the batch system's estimate.
     pub start_estimate: Option<Timestamp>,

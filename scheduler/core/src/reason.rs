@@ -109,6 +109,8 @@ pub enum Reason {
     Submitting {
         /// Where.
         cluster: ClusterName,
+        /// Why the last try was in vain; empty where there was none.
+        why: String,
     },
     /// It waits in the batch system.
     Pending {
@@ -272,7 +274,12 @@ impl fmt::Display for Reason {
                 "reached its rung; {missing} more trials of sweep {sweep} have to"
             ),
             Self::Trials { ended, of } => write!(f, "{ended} of {of} trials have ended"),
-            Self::Submitting { cluster } => write!(f, "is being submitted to {cluster}"),
+            Self::Submitting { cluster, why } if why.is_empty() => {
+                write!(f, "is being submitted to {cluster}")
+            }
+            Self::Submitting { cluster, why } => {
+                write!(f, "is to be submitted to {cluster} again: {why}")
+            }
             Self::Pending { cluster, why } if why.is_empty() => write!(f, "waits in {cluster}"),
             Self::Pending { cluster, why } => write!(f, "waits in {cluster}: {why}"),
             Self::Requeued {

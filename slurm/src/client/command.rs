@@ -135,6 +135,25 @@ impl Slurm for CommandSlurm {
         Ok(jobs.into_iter().filter(is_meant).collect())
     }
 
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, SlurmError> {
+        let mut jobs = Vec::new();
+        for some in ids.chunks(AT_ONCE) {
+            let doing = format!("look at {}", super::named(some));
+            let ids: Vec<_> = some.iter().map(ToString::to_string).collect();
+            let which = format!("--jobs={}", ids.join(","));
+            let words = [&["squeue"], squeue::ARGUMENTS, &[which.as_str()]].concat();
+            let output = self.run(&doing, self.scripts.mine(&words), 2, true).await?;
+            // A single job that is not there is an error; among several it is passed over.
+            if answer::is_unknown(&output) {
+                continue;
+            }
+            let printed = answer::read(&doing, &output)?;
+            let told = squeue::jobs(&printed).map_err(|error| answer::unclear(&doing, &error))?;
+            jobs.extend(told);
+        }
+        Ok(jobs)
+    }
+
     async fn history(
         &self,
         name_prefix: &str,

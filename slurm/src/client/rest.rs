@@ -54,6 +54,9 @@ const TRIAL: &str = "trial-of-";
 /// It is cancelled long before.
 const TRIAL_BEGINS_S: i64 = 7 * 86_400;
 
+/// Of more jobs, the whole queue is asked for at once.
+const ONE_BY_ONE: usize = 8;
+
 impl RestSlurm {
     /// Connects when it is first needed.
     ///
@@ -112,6 +115,20 @@ impl Slurm for RestSlurm {
             .ask("list the queue", 1, Api::jobs, json::jobs)
             .await?;
         Ok(self.mine(jobs, name_prefix))
+    }
+
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, SlurmError> {
+        if ids.len() > ONE_BY_ONE {
+            let mut all = self.queue("").await?;
+            all.retain(|job| ids.contains(&job.id));
+            return Ok(all);
+        }
+        let mut jobs = Vec::new();
+        for id in ids {
+            let found = self.find(*id).await?.filter(|found| found.is_own);
+            jobs.extend(found.map(|found| found.job));
+        }
+        Ok(jobs)
     }
 
     async fn history(

@@ -11,8 +11,11 @@ use crate::cluster::{Cluster, here};
 /// All of it.
 pub(crate) async fn all(cluster: &Cluster, slurm: &dyn Slurm) {
     a_held_job_is_listed_and_cancelled(cluster, slurm).await;
+    jobs_are_told_by_their_numbers(cluster, slurm).await;
     what_is_asked_for_is_given(cluster, slurm).await;
     everything_that_can_be_asked_for_is_understood(cluster, slurm).await;
+    nodes_of_a_mixed_cluster_are_asked_for(cluster, slurm).await;
+    an_array_is_one_job_that_waits(cluster, slurm).await;
     a_refused_job_leaves_nothing(cluster, slurm).await;
     a_trial_submits_nothing(cluster, slurm).await;
     a_signal_reaches_the_batch_script(cluster, slurm).await;
@@ -21,6 +24,25 @@ pub(crate) async fn all(cluster: &Cluster, slurm: &dyn Slurm) {
     the_past_is_known(cluster, slurm).await;
     nodes_and_partitions_are_told(slurm).await;
     cluster.clean().await;
+}
+
+/// `jobs` tells what the queue does, of these jobs only, and nothing of one that there is not.
+async fn jobs_are_told_by_their_numbers(cluster: &Cluster, slurm: &dyn Slurm) {
+    let mut ids = Vec::new();
+    for name in ["one", "two", "three"] {
+        ids.push(slurm.submit(&cluster.held(name)).await.expect("taken"));
+    }
+    let nobody = JobId(60_000_000);
+    for asked in [&ids[..1], &ids[1..], &[nobody], &[ids[0], nobody]] {
+        let mut told: Vec<_> = slurm.jobs(asked).await.expect("an answer");
+        told.sort_by_key(|job| job.id);
+        let mut queue = slurm.queue(&cluster.prefix).await.expect("a queue");
+        queue.retain(|job| asked.contains(&job.id));
+        queue.sort_by_key(|job| job.id);
+        assert_eq!(told, queue, "{asked:?}");
+    }
+    slurm.cancel(&ids, Cancel::End).await.expect("cancelled");
+    assert!(slurm.jobs(&[]).await.expect("nothing").is_empty());
 }
 
 async fn a_held_job_is_listed_and_cancelled(cluster: &Cluster, slurm: &dyn Slurm) {
@@ -131,6 +153,49 @@ async fn everything_that_can_be_asked_for_is_understood(cluster: &Cluster, slurm
         .cancel(&[first, id], Cancel::End)
         .await
         .expect("ended");
+}
+
+/// Slurm's expressions, and several partitions, arrive as they are.
+async fn nodes_of_a_mixed_cluster_are_asked_for(cluster: &Cluster, slurm: &dyn Slurm) {
+    for constraint in [
+        "[rack1|rack2]",
+        "rack2&gpu",
+        "[rack1*1&rack2*1]",
+        "(rack1|rack2)&gpu",
+    ] {
+        let mut batch = cluster.held("mixed");
+        batch.ask.nodes = 2;
+        batch.ask.constraint = Some(constraint.to_owned());
+        batch.ask.partition = Some("batch,urgent".to_owned());
+        let id = slurm.submit(&batch).await.expect(constraint);
+        let shown = here().run(&format!("scontrol -o show job {id}")).await;
+        let shown = String::from_utf8(shown.expect("shown").stdout).expect("UTF-8");
+        for word in [
+            format!("Features={constraint}"),
+            "Partition=batch,urgent".to_owned(),
+        ] {
+            let has = shown.split_whitespace().any(|found| found == word);
+            assert!(has, "{word} is not in:\n{shown}");
+        }
+        slurm.cancel(&[id], Cancel::End).await.expect("ended");
+    }
+}
+
+/// An array is one job until its tasks start, and is ended as one.
+async fn an_array_is_one_job_that_waits(cluster: &Cluster, slurm: &dyn Slurm) {
+    let mut batch = cluster.held("array");
+    batch.ask.array = Some("1-9%2".to_owned());
+    let id = slurm.submit(&batch).await.expect("taken");
+    let mut queue = slurm.queue(&batch.name).await.expect("a queue");
+    assert_eq!(queue.len(), 1, "{queue:#?}");
+    let job = queue.remove(0);
+    assert_eq!((job.id, job.array), (id, Some((id, None))));
+    slurm.cancel(&[id], Cancel::End).await.expect("ended");
+    let left = slurm.queue(&batch.name).await.expect("a queue");
+    let is_over = left
+        .iter()
+        .all(|job| job.state.base == BaseState::Cancelled);
+    assert!(is_over, "{left:#?}");
 }
 
 async fn a_refused_job_leaves_nothing(cluster: &Cluster, slurm: &dyn Slurm) {

@@ -140,6 +140,7 @@ impl Reader<'_> {
             signal_before_s: signal_before_s?,
             launch: self.launch(container?)?,
             reports: self.choice("slurm.reports").unwrap_or(preset),
+            relay_rate_bytes: self.whole_u64("slurm.relay_rate")?,
             has_accounting: self.flag("slurm.accounting")?,
             may_start_now: self.flag("slurm.may_start_now")?,
             no_kill: self.flag("slurm.no_kill")?,

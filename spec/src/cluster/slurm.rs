@@ -24,6 +24,8 @@ pub struct Slurm {
     pub launch: Launching,
     /// How agents' reports reach the coordinator.
     pub reports: Reports,
+    /// Most bytes a second that a coordinator's relay sends from there and to there.
+    pub relay_rate_bytes: u64,
     /// Ask the accounting database for jobs that the controller has forgotten.
     pub has_accounting: bool,
     /// Users may change a job's begin time: the two minutes after a requeue are skipped.

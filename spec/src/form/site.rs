@@ -135,6 +135,29 @@ pub(super) fn memory_mib(node: &Node) -> Result<u64, Fault> {
         })
 }
 
+/// Bytes a second.
+pub(super) fn rate_bytes(node: &Node) -> Result<u64, Fault> {
+    let written = filled(node)?;
+    let number_end = written.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = written.split_at(number_end.unwrap_or(written.len()));
+    let factor = match unit.trim_start() {
+        "B/s" => 1_u64,
+        "kB/s" => 1_000,
+        "MB/s" => 1_000_000,
+        "GB/s" => 1_000_000_000,
+        _ => 0,
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .filter(|rate| *rate > 0)
+        .ok_or_else(|| {
+            let fault = Fault::new(format!("{} is no rate", quoted(&written)));
+            fault.hint("the units are kB/s, MB/s and GB/s")
+        })
+}
+
 /// `--name` or `--name=value`, in one piece; not one of the reserved ones.
 pub(super) fn option(node: &Node, reserved: &[(&str, &str)]) -> Result<String, Fault> {
     let option = line(node)?;

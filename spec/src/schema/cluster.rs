@@ -3,7 +3,7 @@
 use super::Fallback::{Follows, None, Required, Value};
 use super::Form::{
     Choice, Country, Environment, File, Flag, FolderThere, HostSuffix, Lines, Memory, Name, Number,
-    Options, ProgramThere, Time, Url, Whole, WholeIn, Word, Words,
+    Options, ProgramThere, Rate, Time, Url, Whole, WholeIn, Word, Words,
 };
 use super::Interval::NotNegative;
 use super::keys::key;
@@ -115,6 +115,7 @@ const SLURM: &[Key] = &[
     key("chain", Choice(&["requeue", "successors", "none"]), Value("\"requeue\""), "How a job goes on past the wall-time cap without a coordinator: its script puts it into the queue again (needs `scontrol` on the nodes), jobs that wait for it are submitted with it, or not at all: the coordinator submits the next."),
     key("signal_before", Time, Value("\"2min\""), "So long before the end of the wall time a job is told to write a checkpoint and end. Slurm may be up to a minute early."),
     key("reports", Choice(&["direct", "spool"]), Follows("`spool` where `site.internet` is false, else `direct`"), "How reports of the nodes reach the coordinator: straight to its address, or over files in `folder`."),
+    key("relay_rate", Rate, Value("\"50MB/s\""), "Most that a coordinator's relay sends, reports and checkpoints of both directions together. Only with `reports = \"spool\"`."),
     key("accounting", Flag, Value("true"), "The accounting database is asked for jobs that the controller has forgotten."),
     key("may_start_now", Flag, Value("true"), "The two minutes that Slurm waits after a requeue are skipped, by `scontrol update StartTime=now`."),
     key("no_kill", Flag, Value("false"), "A job lives on when one of its nodes dies, with fewer nodes (`--no-kill`)."),

@@ -22,6 +22,7 @@ program = "/p/project/bin/schliff"
 chain = "successors"
 signal_before = "5min"
 reports = "spool"
+relay_rate = "500 kB/s"
 accounting = false
 may_start_now = false
 no_kill = true
@@ -119,6 +120,7 @@ folder = "scratch/schliff"
 program = "bin/schliff"
 chain = "requeues"
 signal_before = "20h"
+relay_rate = "50Mbit/s"
 logins_per_minute = 1000
 [ask]
 acount = "a"
@@ -208,6 +210,10 @@ fn what_is_not_said_follows_from_the_rest() {
     );
     let memory = slurm(&with("[ask]\nmemory = '2T'")).ask.memory_mib;
     assert_eq!(memory, Some(2 << 20));
+    assert_eq!(slurm(LEAST).relay_rate_bytes, 50_000_000);
+    let rate = |rate: &str| slurm(&with(&format!("relay_rate = '{rate}'"))).relay_rate_bytes;
+    assert_eq!(rate("2GB/s"), 2_000_000_000);
+    assert_eq!(rate("7 B/s"), 7);
 }
 
 #[test]

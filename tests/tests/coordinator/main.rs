@@ -2,4 +2,5 @@
 
 mod crash;
 mod kills;
+mod tls;
 mod whole;

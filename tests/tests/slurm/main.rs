@@ -4,11 +4,16 @@
 //! has a coordinator and folders of its own; what it leaves in the queue is cancelled at its end.
 
 mod adopted;
+mod array;
 mod by_hand;
 mod chain;
+mod cut;
 mod faults;
+mod long;
 mod nodes;
+mod quickstart;
 mod reach;
+mod relay;
 mod scene;
 mod site;
 mod whole;

@@ -9,10 +9,10 @@ use crate::site::{dev, order, slurm, state_of};
 const AT_ONCE: &str = "may_start_now = true\n";
 
 /// What a job says of itself whose nodes were taken away.
-const TAKEN_BACK: &str = "was taken back into the queue of dev and waits to run again";
+pub(crate) const TAKEN_BACK: &str = "was taken back into the queue of dev and waits to run again";
 
 /// What is run when it is dropped, so that others find the cluster as it was.
-struct Mend<F: FnMut()>(F);
+pub(crate) struct Mend<F: FnMut()>(pub(crate) F);
 
 impl<F: FnMut()> Drop for Mend<F> {
     fn drop(&mut self) {

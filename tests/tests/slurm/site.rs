@@ -29,7 +29,7 @@ pub(crate) struct Dev {
 static CLUSTER: RwLock<()> = RwLock::new(());
 
 /// A share of the cluster, or all of it.
-enum Turn {
+pub(crate) enum Turn {
     Shared {
         _guard: RwLockReadGuard<'static, ()>,
     },
@@ -71,6 +71,11 @@ impl Dev {
     /// While its coordinator lives, no other test is on the cluster.
     pub(crate) fn alone(self) -> Self {
         Self { is_alone: true }
+    }
+
+    /// A share of the cluster without a coordinator.
+    pub(crate) fn turn(self) -> Turn {
+        Turn::take(self.is_alone)
     }
 
     /// The profile of a coordinator at this desk.
@@ -119,11 +124,24 @@ impl Dev {
 
     /// Starts a coordinator with this profile.
     pub(crate) fn serve_as(self, desk: Desk, profile: &str, env: &[(&str, &str)]) -> Site {
+        self.serve_at(desk, profile, &[], env)
+    }
+
+    /// The same with further arguments, such as where it listens.
+    pub(crate) fn serve_at(
+        self,
+        desk: Desk,
+        profile: &str,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Site {
         let turn = Turn::take(self.is_alone);
         let path = desk.file("dev.toml", profile);
         let path = path.display().to_string();
+        let mut all = vec!["--cluster", &*path];
+        all.extend(args);
         Site {
-            serving: Serving::start_as(desk, &["--cluster", &path], env),
+            serving: Serving::start_as(desk, &all, env),
             _turn: turn,
         }
     }

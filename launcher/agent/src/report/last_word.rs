@@ -85,7 +85,10 @@ impl Culprit {
                 last_lines: last_lines.clone(),
                 ..Self::default()
             },
-            Outcome::Stopped(_) | Outcome::Breach(_) | Outcome::Absent { .. } => Self::default(),
+            Outcome::Stopped(_)
+            | Outcome::Breach(_)
+            | Outcome::Absent { .. }
+            | Outcome::Superseded => Self::default(),
         }
     }
 }

@@ -69,6 +69,14 @@ impl Listener for Reporting<'_> {
         }
         self.shown.asked()
     }
+
+    fn is_superseded(&mut self) -> bool {
+        self.shown.is_superseded()
+    }
+
+    fn may_begin(&mut self) -> bool {
+        self.shown.may_begin()
+    }
 }
 
 impl Reporter {

@@ -19,7 +19,7 @@ use schliff_spec::cluster::{Chain, Slurm};
 use crate::launch::Launch;
 use body::Body;
 
-pub use by_hand::{ByHand, by_hand};
+pub use by_hand::{ByHand, Trials, by_hand};
 pub use environment::environment;
 
 /// Most links of a chain: nobody's job waits for more.

@@ -23,6 +23,8 @@ use crate::error::BackendError;
 
 /// Nodes change rarely, and asking for all of them is dear.
 const NODES_EVERY: Duration = Duration::from_secs(60);
+/// Where one of them was lost, and nobody says which.
+const NODES_SOON: Duration = Duration::from_secs(10);
 /// Submits at a time; those of one key wait for each other.
 const LANES: usize = 16;
 
@@ -33,6 +35,8 @@ pub(crate) struct Desk {
     pub(crate) shelf: Shelf,
     lanes: [tokio::sync::Mutex<()>; LANES],
     nodes: Mutex<Nodes>,
+    /// Slurm's numbers of each key's jobs, as of the last listing; `None` before the first.
+    pub(super) seen: Mutex<Option<BTreeMap<SubmitKey, Vec<JobId>>>>,
     /// What the accounting database told of keys that the controller has forgotten.
     pub(super) history: Mutex<BTreeMap<SubmitKey, Vec<Job>>>,
     /// Jobs that were let start, each with the begin time that it had.
@@ -57,6 +61,7 @@ impl Desk {
             shelf,
             lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             nodes: Mutex::default(),
+            seen: Mutex::default(),
             history: Mutex::default(),
             released: Mutex::default(),
         }
@@ -92,10 +97,11 @@ impl Desk {
     }
 
     /// The site's nodes, asked for now and then; `None` while that did not succeed.
-    pub(super) async fn nodes(&self) -> Option<Vec<NodeReport>> {
+    pub(super) async fn nodes(&self, is_urgent: bool) -> Option<Vec<NodeReport>> {
+        let every = if is_urgent { NODES_SOON } else { NODES_EVERY };
         {
             let mut known = locked(&self.nodes);
-            let is_fresh = known.asked_at.is_some_and(|at| at.elapsed() < NODES_EVERY);
+            let is_fresh = known.asked_at.is_some_and(|at| at.elapsed() < every);
             if is_fresh {
                 return known.reports.clone();
             }

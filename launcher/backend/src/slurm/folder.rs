@@ -6,7 +6,7 @@
 //! | `batch.sh`, `job.toml`, `token`, `ca.pem`, `environment` | the submitter | what is run |
 //! | `id` | the submitter | Slurm's numbers of its jobs, one a line |
 //! | `claim` | the script | which submission may run |
-//! | `starts` | the script | a line for each start |
+//! | `starts` | the script | a line for each start; the last one alone may write `exit` and `done` |
 //! | `stop` | who stops it | `gently` or `now`: do not go on |
 //! | `exit` | node 0's agent | its exit code |
 //! | `done` | the script | the exit code, where nothing is to follow |

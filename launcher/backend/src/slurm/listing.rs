@@ -7,19 +7,22 @@
 //! since Slurm's controller was asked after the folder said that it had been submitted. Absent on
 //! purpose: asking anybody anything.
 
+mod blame;
 mod end;
 
 use std::collections::BTreeMap;
 
 use schliff_scheduler::allocation::{Allocation, AllocationEnd, AllocationId, AllocationStatus};
 use schliff_scheduler::time::Timestamp;
-use schliff_slurm::job::Job;
+use schliff_slurm::job::{Job, JobId};
 use schliff_slurm::state::{BaseState, StateFlag};
 use schliff_slurm::time::UnixSeconds;
 use schliff_spec::id::SubmitKey;
 
 use super::folder::{Facts, Glance};
 use super::{node, pending};
+
+pub(crate) use blame::{blame, blames_nobody};
 
 /// First word of our jobs' comments.
 pub(crate) const COMMENT: &str = "schliff";
@@ -62,6 +65,12 @@ pub(crate) fn ours<'a>(
         }
     }
     ours
+}
+
+/// Slurm's numbers of the jobs of each key.
+pub(crate) fn numbers(jobs: &Ours<'_>) -> BTreeMap<SubmitKey, Vec<JobId>> {
+    let ids = |jobs: &Vec<&Job>| jobs.iter().map(|job| job.id).collect();
+    jobs.iter().map(|(key, jobs)| (*key, ids(jobs))).collect()
 }
 
 /// Whether a job's comment says that it is this coordinator's.

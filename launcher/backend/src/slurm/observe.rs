@@ -34,6 +34,7 @@ impl Desk {
         let jobs = self.reach.slurm.queue(PREFIX).await;
         let jobs = jobs.map_err(|error| fault::of_question(&doing, error))?;
         let jobs = listing::ours(&jobs, &self.options.instance, &glances);
+        *locked(&self.seen) = Some(listing::numbers(&jobs));
         let has_successors = self.options.site.chain == Chain::Successors;
         let unclear = listing::unclear(&jobs, &glances, now(), has_successors);
         let facts = self.facts(&doing, &unclear).await?;
@@ -52,12 +53,15 @@ impl Desk {
     }
 
     async fn listing(&self, asked_at: Timestamp, known: &Known<'_>) -> Listing {
+        let mut allocations = listing::allocations(known);
+        let nodes = self.nodes(listing::blames_nobody(&allocations)).await;
+        listing::blame(&mut allocations, nodes.as_deref().unwrap_or_default());
         Listing {
             cluster: self.options.cluster.clone(),
             asked_at,
             is_complete: true,
-            allocations: listing::allocations(known),
-            nodes: self.nodes().await,
+            allocations,
+            nodes,
         }
     }
 

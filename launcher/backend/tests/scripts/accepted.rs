@@ -26,20 +26,30 @@ fn sbatch_accepts_the_script_of_every_site() {
         return;
     }
     for site in sites() {
-        let script = render(&site.batch()).expect("a script");
-        let mut sbatch = Command::new("sbatch")
-            .args(INSTEAD)
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("sbatch");
-        let mut stdin = sbatch.stdin.take().expect("a pipe");
-        stdin.write_all(script.as_bytes()).expect("taken");
-        drop(stdin);
-        let ended = sbatch.wait_with_output().expect("an end");
-        let words = String::from_utf8_lossy(&ended.stderr);
         let name = &site.profile.name;
-        assert!(ended.status.success(), "{name}: {words}");
-        assert!(words.contains("to start at"), "{name}: {words}");
+        let alone = render(&site.batch()).expect("a script");
+        for script in [alone, site.search()] {
+            let words = asked(&script).unwrap_or_else(|words| panic!("{name}: {words}"));
+            assert!(words.contains("to start at"), "{name}: {words}");
+        }
+    }
+}
+
+/// What `sbatch` says of a script, whether it takes it or not.
+fn asked(script: &str) -> Result<String, String> {
+    let mut sbatch = Command::new("sbatch")
+        .args(INSTEAD)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sbatch");
+    let mut stdin = sbatch.stdin.take().expect("a pipe");
+    stdin.write_all(script.as_bytes()).expect("taken");
+    drop(stdin);
+    let ended = sbatch.wait_with_output().expect("an end");
+    let words = String::from_utf8_lossy(&ended.stderr).into_owned();
+    match ended.status.success() {
+        true => Ok(words),
+        false => Err(words),
     }
 }

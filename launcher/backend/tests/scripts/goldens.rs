@@ -28,8 +28,17 @@ fn a_script_for_a_user_can_be_read() {
             time_limit_ms: launch.time_limit_ms,
             work_ms: None,
             wish: &launch.wish,
+            trials: None,
         };
         let script = by_hand(&site.slurm, &job).expect("a script");
         insta::assert_snapshot!(format!("{name}-by-hand"), script);
+    }
+}
+
+#[test]
+fn a_script_of_a_search_can_be_read_for_every_site() {
+    for site in sites() {
+        let name = site.profile.name.to_string();
+        insta::assert_snapshot!(format!("{name}-search"), site.search());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use schliff_backend::Launch;
-use schliff_backend::slurm::batch::{Attempt, batches};
+use schliff_backend::slurm::batch::{Attempt, ByHand, Trials, batches, by_hand};
 use schliff_scheduler::shape::Shape;
 use schliff_slurm::batch::Batch;
 use schliff_spec::cluster::{self, Backend, BatchWish, ClusterProfile, Slurm};
@@ -95,5 +95,31 @@ impl Site {
         batches(&self.slurm, &self.launch(), attempt)
             .expect("jobs")
             .remove(0)
+    }
+
+    /// The script of a search by hand: three trials, two at a time.
+    pub(crate) fn search(&self) -> String {
+        let sets = ["1e-4", "3e-4", "1e-3"].map(|lr| {
+            let own = [
+                format!("training.lr={lr}"),
+                "training.schedule=\"cosine\"".to_owned(),
+            ];
+            own.to_vec()
+        });
+        let launch = self.launch();
+        let job = ByHand {
+            name: "desk",
+            job_toml: "name = \"desk\"\n\n[model]\nbase = \"gguf:/models/base.gguf\"\n",
+            out: "runs/desk",
+            shape: launch.shape,
+            time_limit_ms: launch.time_limit_ms,
+            work_ms: None,
+            wish: &launch.wish,
+            trials: Some(Trials {
+                sets: &sets,
+                max_parallel: Some(2),
+            }),
+        };
+        by_hand(&self.slurm, &job).expect("a script")
     }
 }

@@ -40,6 +40,7 @@ fn submit(world: &SlurmWorld, options: &[&str]) -> AllocationId {
         time_limit_ms: Some(600_000),
         work_ms: None,
         wish: &BatchWish::default(),
+        trials: None,
     };
     let script = folder.join("job.sh");
     fs::write(&script, by_hand(&site, &job).expect("a script")).expect("written");

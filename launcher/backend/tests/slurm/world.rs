@@ -186,6 +186,7 @@ fn site(transport: Transport, folder: String) -> cluster::Slurm {
         logins_per_minute: 60,
         max_queued: None,
         observe_every_s: 1,
+        relay_rate_bytes: 50_000_000,
     }
 }
 

@@ -84,6 +84,13 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(crate) time_limit: Option<u64>,
+    /// File with a line for each start of this attempt: a line behind --start ends this one, for the job
+    /// was started again elsewhere
+    #[arg(long, value_name = "FILE", requires = "start")]
+    pub(crate) starts: Option<PathBuf>,
+    /// This start's own line in that file
+    #[arg(long, value_name = "LINE", requires = "starts")]
+    pub(crate) start: Option<String>,
     /// Leave the exit code in this file, as the last thing
     #[arg(long, value_name = "FILE")]
     pub(crate) exit_file: Option<PathBuf>,

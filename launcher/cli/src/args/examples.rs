@@ -105,6 +105,7 @@ pub(super) const RELAY_EXAMPLES: &str = "\
 Examples:
   schliff relay --folder /p/project/schliff --coordinator https://HOST:7411 --ca-file ca.pem
   schliff relay --folder /p/project/schliff --coordinator http://127.0.0.1:7411 --once
+  schliff relay --folder /p/project/schliff --fetch s3://bucket/runs/my-job
 
 For clusters whose profile has reports = \"spool\". A coordinator that reaches the cluster relays by
 itself. It may be ended and started again at any time, and two at a time do no harm. With --once it
@@ -172,7 +173,8 @@ Examples:
   schliff export job.toml --cluster alex > job.sh && sbatch job.sh
 
 The script needs nothing but schliff and schliff-trainer; what it is given goes to 'schliff run'. Run
-again, it goes on from its newest checkpoint. One for a cluster is given to sbatch.";
+again, it goes on from its newest checkpoint. One for a cluster is given to sbatch; that of a search is
+an array, a task for each trial.";
 
 pub(super) const ADOPT_EXAMPLES: &str = "\
 Examples:

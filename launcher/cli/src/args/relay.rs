@@ -13,7 +13,7 @@ pub(crate) struct RelayArgs {
     #[arg(
         long,
         value_name = "URL",
-        required = true,
+        required_unless_present = "fetch",
         help_heading = "Coordinator"
     )]
     pub(crate) coordinator: Vec<String>,
@@ -23,6 +23,14 @@ pub(crate) struct RelayArgs {
     /// Ship what is there, and end
     #[arg(long, help_heading = "Pace")]
     pub(crate) once: bool,
+    /// Bring the newest checkpoint under this address to the cluster for jobs to go on from, and end
+    #[arg(
+        long,
+        value_name = "URI",
+        conflicts_with_all = ["once", "coordinator", "ca_file"],
+        help_heading = "Cluster"
+    )]
+    pub(crate) fetch: Option<String>,
     /// Most bytes a second, such as 500K, 20M or 1G [default: no bound]
     #[arg(long, value_name = "BYTES", value_parser = rate, help_heading = "Pace")]
     pub(crate) max_rate: Option<u64>,

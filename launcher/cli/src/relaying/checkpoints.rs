@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use schliff_agent::relay::allowance::Bandwidth;
 use schliff_registry::Store;
-use schliff_registry::checkpoint::ship::{ShipError, Shipped, Shipper};
+use schliff_registry::checkpoint::ship::{Shipped, Shipper};
 use schliff_registry::checkpoint::staging::Note;
 
 use super::Stages;
@@ -118,10 +118,7 @@ fn next(
 ) -> Result<Option<Shipped>, String> {
     let mut stage = stages.stage(name);
     let shipped = shipper.next(&mut *stage);
-    shipped.map_err(|error| match error {
-        ShipError::Stage(error) => error.to_string(),
-        ShipError::Store(error) => error.in_words(),
-    })
+    shipped.map_err(|error| error.in_words())
 }
 
 impl Lane {

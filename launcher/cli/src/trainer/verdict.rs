@@ -75,7 +75,14 @@ fn plain(outcome: Outcome) -> Result<Answer, CliError> {
             Err(CliError::new(ExitCode::GroupLost, "the group is lost").caused_by(cause))
         }
         Outcome::Stopped(stopped) => Err(stop(&stopped)),
+        Outcome::Superseded => Err(superseded()),
     }
+}
+
+/// The report of a start after which there was another.
+pub(crate) fn superseded() -> CliError {
+    let told = "the job was started again elsewhere, as this node was taken for lost";
+    CliError::new(ExitCode::Superseded, told)
 }
 
 /// How to go on from what is safe.

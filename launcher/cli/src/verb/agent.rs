@@ -2,8 +2,9 @@
 //!
 //! Rules: flags win over the environment; node 0 leads and prints the result, the others follow it
 //! and end as it does. With a coordinator, whatever this comes to is told to it, and the agent lives
-//! on when whoever started it dies. Absent on purpose: starting agents on other nodes, which `srun`
-//! and pods do.
+//! on when whoever started it dies. An agent after which the job was started again elsewhere leaves no
+//! word of its end to anybody. Absent on purpose: starting agents on other nodes, which `srun` and pods
+//! do.
 
 mod staged;
 mod told;
@@ -19,6 +20,8 @@ use schliff_agent::place::{self, Flags, NodePlace};
 use schliff_agent::port;
 use schliff_agent::report::Reporter;
 use schliff_agent::shell::{Lead, Run};
+use schliff_agent::succession::Succession;
+use schliff_spec::exit::ExitCode;
 use schliff_spec::job::{Job, Resources};
 use schliff_spec::request::Start;
 use schliff_spec::world;
@@ -38,10 +41,15 @@ const STOP_BEFORE_PART: u32 = 20;
 pub(crate) fn agent(args: &AgentArgs) -> Outcome {
     let exit_file = args.report.exit_file.clone().map(ExitFile::new);
     let outcome = reported(args);
-    let exit = outcome
-        .as_ref()
-        .map_or_else(|error| error.exit, |exit| *exit);
-    if let Some(Err(error)) = exit_file.map(|file| file.leave(exit)) {
+    let exit = exit_of(&outcome);
+    let left = exit_file.map(|file| match exit {
+        ExitCode::Superseded => {
+            file.forget();
+            Ok(())
+        }
+        exit => file.leave(exit),
+    });
+    if let Some(Err(error)) = left {
         let warning = terminal::yellow("warning:");
         terminal::say(&format!("{warning} cannot leave the exit code: {error}"));
     }
@@ -51,13 +59,39 @@ pub(crate) fn agent(args: &AgentArgs) -> Outcome {
 /// Does the node's share, and tells the coordinator where there is one.
 fn reported(args: &AgentArgs) -> Outcome {
     let plan = plan(args);
+    let succession = succession(args)?;
     let mut reporter = told::reporter(args, plan.as_ref().ok())?;
     let node = plan.as_ref().map_or(0, |plan| plan.place.node);
-    let outcome = plan.and_then(|plan| carry_out(&plan, args, reporter.as_mut()));
+    let outcome =
+        plan.and_then(|plan| carry_out(&plan, args, reporter.as_mut(), succession.as_ref()));
+    if exit_of(&outcome) == ExitCode::Superseded {
+        return outcome;
+    }
+    if succession.as_ref().is_some_and(Succession::look) {
+        return Err(trainer::superseded());
+    }
     if let Some(reporter) = reporter {
         told::end(reporter, node, &outcome);
     }
     outcome
+}
+
+fn exit_of(outcome: &Outcome) -> ExitCode {
+    match outcome {
+        Ok(exit) => *exit,
+        Err(error) => error.exit,
+    }
+}
+
+/// The watch over later starts, where there is a file of them.
+fn succession(args: &AgentArgs) -> Result<Option<Succession>, CliError> {
+    let (Some(starts), Some(own)) = (&args.report.starts, &args.report.start) else {
+        return Ok(None);
+    };
+    let watched = Succession::watch(starts.clone(), own.clone());
+    let watched =
+        watched.map_err(|error| CliError::bug("cannot watch for later starts").caused_by(error))?;
+    Ok(Some(watched))
 }
 
 /// What this node is to do.
@@ -106,7 +140,12 @@ fn stop_after(limit_s: u64) -> Duration {
     limit - before.min(limit / 2)
 }
 
-fn carry_out(plan: &Plan, args: &AgentArgs, reporter: Option<&mut Reporter>) -> Outcome {
+fn carry_out(
+    plan: &Plan,
+    args: &AgentArgs,
+    reporter: Option<&mut Reporter>,
+    succession: Option<&Succession>,
+) -> Outcome {
     let Plan {
         place,
         run,
@@ -122,7 +161,7 @@ fn carry_out(plan: &Plan, args: &AgentArgs, reporter: Option<&mut Reporter>) -> 
             listen: args.place.listen,
             patience: PATIENCE,
         };
-        return trainer::follow(run, &follower, reporter, &mut progress);
+        return trainer::follow(run, &follower, reporter, succession, &mut progress);
     }
     let addresses = addresses(&leader)?;
     let lead = Lead {
@@ -130,7 +169,7 @@ fn carry_out(plan: &Plan, args: &AgentArgs, reporter: Option<&mut Reporter>) -> 
         addresses,
         secret_file: secret_file.clone(),
     };
-    let answer = trainer::lead(run, &lead, reporter, &mut progress)?;
+    let answer = trainer::lead(run, &lead, reporter, succession, &mut progress)?;
     show(&answer, &progress, args.output.json)
 }
 

@@ -1,6 +1,7 @@
 //! `schliff export`: a shell script that runs a job without a coordinator.
 
 mod by_sbatch;
+mod trials;
 
 use std::path::Path;
 
@@ -20,6 +21,10 @@ use crate::outcome::{CliError, Outcome};
 use crate::script::Script;
 use crate::{coordinator, job, profile, terminal};
 
+/// What a search can be exported as.
+const WITH_CLUSTER: &str = "with --cluster it becomes an array of Slurm's, a task for each trial; \
+     'schliff submit' lets a coordinator run and compare them";
+
 pub(crate) fn export(args: ExportArgs) -> Outcome {
     let number = args.job.parse::<JobId>().ok();
     match number.filter(|_| !Path::new(&args.job).exists()) {
@@ -34,8 +39,8 @@ fn of_file(args: &ExportArgs) -> Outcome {
         sets: args.sets.clone(),
     };
     let job = job::load(&of_job)?.job;
-    if job.sweep.is_some() {
-        return Err(job::is_a_search(&of_job, &job));
+    if job.sweep.is_some() && args.cluster.is_none() {
+        return Err(job::is_a_search(&of_job, &job).hint(WITH_CLUSTER));
     }
     let job = absolute(job)?;
     print(args, &job, &resolved_toml(&job))
@@ -53,7 +58,7 @@ fn of_coordinator(args: &ExportArgs, number: JobId) -> Outcome {
             .ask(async |jobs| jobs.get(request).await)
             .await
             .map_err(|refused| refused.told(&format!("cannot export job {number}")))?;
-        if view.sweep {
+        if view.sweep && args.cluster.is_none() {
             let error = format!("job {number} is a search, not one training");
             let hint = format!("'schliff list --sweep {number}' lists its trials");
             return Err(CliError::usage(error).hint(hint).see(ErrorPage::Sweep));
@@ -71,7 +76,15 @@ fn print(args: &ExportArgs, job: &Job, job_toml: &str) -> Outcome {
         .unwrap_or_else(|| Path::new(RUNS).join(&job.name));
     let out = out.to_string_lossy();
     let text = match &args.cluster {
-        Some(cluster) => by_sbatch::script(&profile::load(cluster)?, job, job_toml, &out)?,
+        Some(cluster) => {
+            let what = by_sbatch::What {
+                job,
+                job_toml,
+                out: &out,
+                search: trials::search(job)?,
+            };
+            by_sbatch::script(&profile::load(cluster)?, &what)?
+        }
         None => by_sh(job, job_toml, &out)?,
     };
     match args.output.json {

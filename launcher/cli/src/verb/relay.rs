@@ -4,6 +4,8 @@
 //! anything. Reports never wait for a checkpoint. What goes wrong is told once. Absent on purpose:
 //! what is shipped and how, which is [`schliff_agent::relay`].
 
+mod fetched;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,17 +32,24 @@ const AGAIN: Duration = Duration::from_millis(500);
 const TRIES: u32 = 5;
 
 pub(crate) fn relay(args: RelayArgs) -> Outcome {
+    if !args.folder.is_dir() {
+        let folder = args.folder.display();
+        let hint = "--folder takes the folder that the cluster's profile names";
+        return Err(CliError::usage(format!("there is no folder {folder}")).hint(hint));
+    }
+    match &args.fetch {
+        Some(uri) => fetched::fetch(&args, uri),
+        None => ship_all(args),
+    }
+}
+
+fn ship_all(args: RelayArgs) -> Outcome {
     let authority = args.ca_file.as_deref().map(read).transpose()?;
     let coordinators =
         Coordinators::new(&args.coordinator, authority.as_deref()).map_err(|error| {
             let hint = "https:// with --ca-file leads to other machines";
             CliError::usage(error.to_string()).hint(hint)
         })?;
-    if !args.folder.is_dir() {
-        let folder = args.folder.display();
-        let hint = "--folder takes the folder that the cluster's profile names";
-        return Err(CliError::usage(format!("there is no folder {folder}")).hint(hint));
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -7,6 +7,7 @@ mod reach;
 mod relayed;
 mod relayer;
 mod site;
+mod supply;
 
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;

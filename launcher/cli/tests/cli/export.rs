@@ -125,3 +125,59 @@ fn a_cluster_that_is_this_machine_or_nowhere_has_no_script_for_sbatch() {
         assert!(refused.stderr.contains(words), "{}", refused.stderr);
     }
 }
+
+/// A search of two trainings, and a profile of a cluster.
+fn search(sweep: &str) -> JobFolder {
+    let folder = JobFolder::with(&format!("[sweep]\nmax_parallel = 1\n{sweep}"));
+    let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/clusters");
+    let text = std::fs::read_to_string(format!("{profiles}/alex.toml")).expect("a profile");
+    let text = text.replace(['<', '>'], "");
+    std::fs::write(folder.path("mine.toml"), text).expect("written");
+    folder
+}
+
+#[test]
+fn a_search_for_a_cluster_is_an_array() {
+    let folder = search("method = \"grid\"\nparameters = { \"training.lr\" = [1e-4, 1e-3] }\n");
+    let script = folder.play(&["export", "job.toml", "--cluster", "mine.toml"], "");
+    assert_eq!(script.code, Some(0), "{}", script.stderr);
+    let text = &script.stdout;
+    assert!(text.contains("\n#SBATCH --array=1-2%1\n"), "{text}");
+    assert!(
+        text.contains("\n    2) own=(--set=training.lr=0.001) ;;\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("[training]\n") && !text.contains("[sweep]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_search_that_cannot_be_an_array_is_refused() {
+    for (sweep, words) in [
+        (
+            "method = \"halving\"\ntrials = 4\neta = 2\nrungs = [2]\nparameters = { \"training.lr\" = { min = 1e-4, max = 1e-3, scale = \"log\" } }\n",
+            "halving cannot be an array",
+        ),
+        (
+            "method = \"grid\"\nparameters = { \"resources.nodes\" = [1, 2] }\n",
+            "asks for other resources",
+        ),
+    ] {
+        let folder = search(sweep);
+        let refused = folder.play(&["export", "job.toml", "--cluster", "mine.toml"], "");
+        assert_eq!(
+            (refused.code, &*refused.stdout),
+            (Some(2), ""),
+            "{}",
+            refused.stderr
+        );
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("see: schliff help E-SWEEP"),
+            "{}",
+            refused.stderr
+        );
+    }
+}

@@ -18,5 +18,6 @@ mod serving;
 mod signals;
 mod stage;
 mod submitting;
+mod superseded;
 mod verbs;
 mod waiting;

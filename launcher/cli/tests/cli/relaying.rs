@@ -109,3 +109,31 @@ fn it_ships_what_comes_until_it_is_interrupted() {
     let ended = running.end();
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
 }
+
+#[test]
+fn what_is_to_be_brought_is_looked_for_and_what_cannot_be_is_told() {
+    let site = Site::new();
+    std::fs::create_dir_all(site.job.path("shared")).expect("a disk");
+    let fetch = |uri: &str| {
+        let mut command = schliff(&["relay", "--folder", "shared", "--fetch", uri], "");
+        command.current_dir(site.job.path("")).envs([
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "b"),
+        ]);
+        Running::start(command).end()
+    };
+    let folder = fetch("/p/runs/a");
+    assert_eq!(folder.code, Some(2), "{}", folder.stderr);
+    let nobody = fetch("s3://bucket/runs/a");
+    assert_eq!(nobody.code, Some(1), "{}", nobody.stderr);
+    assert!(
+        nobody
+            .stderr
+            .contains("cannot bring checkpoints of s3://bucket/runs/a"),
+        "{}",
+        nobody.stderr
+    );
+    assert!(!site.job.path("shared/checkpoints").exists(), "no note");
+}

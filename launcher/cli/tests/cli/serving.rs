@@ -42,6 +42,22 @@ fn what_agents_refuse_is_refused_at_once() {
 }
 
 #[test]
+fn a_site_that_wants_an_account_and_gets_none_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("site.toml");
+    let text = "name = \"site\"\nbackend = \"slurm\"\n[slurm]\ntransport = \"command\"\n\
+                folder = \"/s\"\nprogram = \"schliff\"\n[ask]\naccount_required = true\n";
+    std::fs::write(&profile, text).expect("written");
+    let mut command = away_from_home(&["serve", "--journal", "nonsense"]);
+    command.args(["--cluster".as_ref(), profile.as_os_str()]);
+    command.env("SCHLIFF_STATE", folder.path().join("state"));
+    let ended = end_of(command);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    let warning = "warning: the cluster site takes no job without an account";
+    assert!(ended.stderr.contains(warning), "{}", ended.stderr);
+}
+
+#[test]
 fn a_certificate_without_what_agents_are_to_trust_is_refused() {
     let told = refused(&["--tls-cert", "cert.pem", "--tls-key", "key.pem"]);
     assert!(told.contains("--tls-ca"), "{told}");

@@ -65,6 +65,8 @@ fn alive(job: &mut Job, fact: &Fact) {
         } => {
             if let Some(attempt) = live(job, *generation) {
                 attempt.allocation = Some(allocation.clone());
+                // Why it was not taken before.
+                attempt.vitals.pending_why.clear();
             }
         }
         What::Granted {

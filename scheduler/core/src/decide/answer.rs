@@ -29,6 +29,15 @@ pub(super) fn decide(draft: &mut Draft<'_>, key: SubmitKey, answer: SubmitAnswer
         SubmitAnswer::TryLater { .. } if attempt.allocation.is_none() && job.stop.is_some() => {
             end::attempt(draft, job, attempt, Ending::Withdrawn);
         }
+        // It is tried again: until then people see why.
+        SubmitAnswer::TryLater { why } if attempt.allocation.is_none() => {
+            draft.push(What::Waiting {
+                job: key.job,
+                generation: key.generation,
+                why,
+                start_estimate: None,
+            });
+        }
         SubmitAnswer::Accepted { .. }
         | SubmitAnswer::Refused { .. }
         | SubmitAnswer::TryLater { .. }

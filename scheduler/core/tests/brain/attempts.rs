@@ -1,7 +1,7 @@
-use schliff_scheduler::allocation::{AllocationEnd, AllocationStatus};
+use schliff_scheduler::allocation::{AllocationEnd, AllocationStatus, SubmitAnswer};
 use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::ending::{Ending, Outcome};
-use schliff_scheduler::input::News;
+use schliff_scheduler::input::{Input, News};
 use schliff_scheduler::job::Phase;
 use schliff_scheduler::policy::{JOIN_MS, SILENT_MS, VANISH_MS};
 use schliff_scheduler::rejection::Rejection;
@@ -33,6 +33,22 @@ fn a_job_runs_to_its_end() {
             .map(|c| c.nodes.values().map(|n| n.gpus_held).sum()),
         Some(0)
     );
+}
+
+#[test]
+fn why_a_submit_is_to_be_tried_again_is_told_until_it_is_taken() {
+    let mut desk = Desk::with_nodes(1);
+    let job = desk.submit(ask("job"));
+    desk.tick();
+    let answer = SubmitAnswer::TryLater {
+        why: "cannot reach it".into(),
+    };
+    let key = desk.job(job).key();
+    let facts = desk.tell(Input::Answered { key, answer });
+    assert!(facts.iter().all(|fact| !fact.is_kept()), "{facts:?}");
+    insta::assert_snapshot!(desk.why(job), @"is to be submitted to c again: cannot reach it");
+    desk.accept(job);
+    insta::assert_snapshot!(desk.why(job), @"waits in c");
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub(super) fn has_no_accounting(output: &Output) -> bool {
     output.code != 0 && says.iter().any(|words| stderr.contains(words))
 }
 
-/// Slurm's controller knows no such job.
+/// Slurm's controller knows none of the jobs that were asked for.
 pub(super) fn is_unknown(output: &Output) -> bool {
     output.code != 0 && fault::is_over_already(&text(&output.stderr))
 }

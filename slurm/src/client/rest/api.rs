@@ -170,10 +170,6 @@ impl Api {
     }
 
     /// One job.
-    pub(super) fn job(self, job: JobId) -> Request {
-        Request::get(self.path(&format!("job/{job}")))
-    }
-
     /// Changes what a job is called.
     pub(super) fn rename(self, job: JobId, name: &str, comment: &str) -> Result<Request, NoWay> {
         // It takes the comment, and passes over the name without a word.
@@ -196,6 +192,10 @@ impl Api {
 
     pub(super) fn jobs(self) -> Request {
         Request::get(self.path("jobs"))
+    }
+
+    pub(super) fn job(self, job: JobId) -> Request {
+        Request::get(self.path(&format!("job/{job}")))
     }
 
     pub(super) fn nodes(self) -> Request {

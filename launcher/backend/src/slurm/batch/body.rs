@@ -28,7 +28,7 @@ impl Body<'_> {
             flow::FINISH.to_owned(),
             flow::ENDED.to_owned(),
             flow::claim(&nonce),
-            flow::BEGIN.to_owned(),
+            flow::START.to_owned() + flow::BEGIN,
             self.site_setup()?,
             self.network()?,
             self.step()?,
@@ -76,12 +76,10 @@ cd \"$folder\"
     /// How processes find each other, and what srun has to be told again.
     pub(super) fn network(&self) -> Result<String, ScriptError> {
         let mut text = String::from(CPUS);
-        // Of a node of one's own, more cores than were asked for.
-        let cores = match self.site.ask.exclusive {
-            true => "$SLURM_CPUS_ON_NODE",
-            false => "$SLURM_CPUS_PER_TASK",
-        };
-        text.push_str(&format!("export SRUN_CPUS_PER_TASK={cores}\n"));
+        text.push_str(match self.site.ask.exclusive {
+            true => WHOLE_NODE,
+            false => "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK\n",
+        });
         if let Some(interface) = &self.site.launch.interface {
             let name = quoted("the network interface", interface)?;
             text.push_str(&format!("export NCCL_SOCKET_IFNAME={name}\n"));
@@ -103,6 +101,13 @@ fi
 /// Since 22.05, srun does not take this over from sbatch by itself.
 const CPUS: &str = "\
 # Since Slurm 22.05, srun does not know by itself how many cores a task of sbatch's has.
+";
+
+/// Of a node of one's own, more cores than were asked for. Of nodes that differ, as many as each has:
+/// srun starts no step of which a node has too few.
+const WHOLE_NODE: &str = "\
+cores=$(tr , '\\n' <<<\"$SLURM_JOB_CPUS_PER_NODE\" | cut -d '(' -f 1 | sort -rn | tail -n 1)
+export SRUN_CPUS_PER_TASK=$cores
 ";
 
 /// Modules and lines of shell.

@@ -2,10 +2,12 @@
 //!
 //! Rules: the script holds all that the job needs, and no secret; submitted again, it goes on from the
 //! newest checkpoint. Jobs of the same name wait for each other, so that submitting it several times
-//! is a chain, and twice by mistake does no harm. What a coordinator needs to adopt it later is there
-//! from the beginning: the comment names the folder of the result, and agents leave their reports in
-//! it; a job that was not adopted leaves alone one that was. Absent on purpose: a coordinator, and its
-//! claim.
+//! is a chain, and twice by mistake does no harm; trials of a search are an array. What a coordinator
+//! needs to adopt it later is there from the beginning: the comment names the folder of the result, and
+//! agents leave their reports in it; a job that was not adopted leaves alone one that was. Absent on
+//! purpose: a coordinator, and its claim; adopting a search.
+
+mod trials;
 
 use schliff_scheduler::shape::Shape;
 use schliff_slurm::batch::{Batch, render};
@@ -16,6 +18,8 @@ use super::super::listing::COMMENT;
 use super::body::{Body, quoted};
 use super::{Attempt, MOST_LINKS, ScriptError, ask, flow, links};
 use crate::launch::Launch;
+
+pub use trials::Trials;
 
 /// Second word of the comments of such jobs; the folder of the result follows.
 pub(crate) const BY_HAND: &str = "by-hand";
@@ -41,6 +45,8 @@ pub struct ByHand<'a> {
     pub work_ms: Option<u64>,
     /// What the job says to the batch system.
     pub wish: &'a BatchWish,
+    /// The trials, where the job describes a search.
+    pub trials: Option<Trials<'a>>,
 }
 
 /// The script, to be submitted in a folder that its nodes share.
@@ -69,13 +75,14 @@ fn batch(site: &Slurm, job: &ByHand<'_>) -> Result<Batch, ScriptError> {
         links,
     };
     let mut ask = ask::ask(site, &launch);
+    ask.array = job.trials.map(Trials::array);
     ask.more.push("--dependency=singleton".into());
     Ok(Batch {
         name: job.name.to_owned(),
         comment: format!("{COMMENT} {BY_HAND} {}", job.out),
         ask,
         // A job that is adopted gets another name.
-        output: log("%j"),
+        output: log(job.trials.map_or("%j", |_| "%A_%a")),
         folder: String::new(),
         body: text(&body, job)?,
     })
@@ -133,22 +140,25 @@ fn launch(job: &ByHand<'_>) -> Launch {
 }
 
 fn text(body: &Body<'_>, job: &ByHand<'_>) -> Result<String, ScriptError> {
+    let who = job.trials.map_or(flow::JOB, |_| trials::TASK);
     let rule = match body.site.chain {
-        Chain::Requeue => flow::rule(Chain::Requeue, body.links),
+        Chain::Requeue => flow::rule(Chain::Requeue, body.links, who),
         // The next one is submitted by hand.
         Chain::Successors | Chain::None => String::new(),
     };
+    let of_trials = |text: &str| job.trials.map_or(String::new(), |_| text.to_owned());
     let sections = [
-        head(body, job)?,
+        head(job) + &table(job)? + &folder(body, job)?,
         flow::SIGNALS.to_owned(),
         flow::FINISH.to_owned(),
-        BEGIN.to_owned(),
+        of_trials(trials::CLAIM),
+        BEGIN.to_owned() + flow::START,
         document(job.job_toml)?,
         body.site_setup()?,
         body.network()?,
-        body.step()?,
+        body.step()? + &of_trials(trials::OWN),
         flow::RUN.to_owned(),
-        flow::TAKEN.to_owned(),
+        flow::taken(who),
         rule,
         END.to_owned(),
     ];
@@ -156,27 +166,43 @@ fn text(body: &Body<'_>, job: &ByHand<'_>) -> Result<String, ScriptError> {
     Ok(sections.collect::<Vec<_>>().join("\n"))
 }
 
-fn head(body: &Body<'_>, job: &ByHand<'_>) -> Result<String, ScriptError> {
+fn head(job: &ByHand<'_>) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let name: String = job.name.chars().map(plain).collect();
+    let what = match job.trials {
+        Some(trials) => format!("The search {name} of {} trials", trials.sets.len()),
+        None => format!("The job {name}"),
+    };
+    let usage = job.trials.map_or(USAGE, |_| trials::USAGE);
+    let strict = flow::STRICT;
+    format!(
+        "# {what}, by schliff {version}. Needs nothing but Slurm, schliff and schliff-trainer.\n#\n\
+         {usage}{strict}",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}
+
+fn table(job: &ByHand<'_>) -> Result<String, ScriptError> {
+    match job.trials {
+        Some(trials) => Ok(format!("\n{}\n", trials.table()?)),
+        None => Ok(String::new()),
+    }
+}
+
+fn folder(body: &Body<'_>, job: &ByHand<'_>) -> Result<String, ScriptError> {
+    let folder = quoted("the folder of the result", body.attempt.folder)?;
+    let trial = job.trials.map_or("", |_| "/trial-$SLURM_ARRAY_TASK_ID");
     Ok(format!(
-        "\
-# The job {name}, by schliff {version}. Needs nothing but Slurm, schliff and schliff-trainer.
-#
+        "folder={folder}{trial}\nmkdir -p \"$folder\"\ncd \"$folder\"\nfolder=$PWD\n"
+    ))
+}
+
+const USAGE: &str = "\
 # Usage: sbatch THIS, in a folder that its nodes share
 # Submitted again, it goes on from its newest checkpoint; jobs of this name wait for each other. The
 # folder of the result has `done` once nothing is left to do; a file `stop` in it ends a chain.
 # `schliff adopt ID --cluster NAME` lets a coordinator go on with it, at any time.
-{strict}folder={folder}
-mkdir -p \"$folder\"
-cd \"$folder\"
-folder=$PWD
-",
-        version = env!("CARGO_PKG_VERSION"),
-        strict = flow::STRICT,
-        folder = quoted("the folder of the result", body.attempt.folder)?,
-    ))
-}
+";
 
 /// Nothing is left to do, or others do it; else a start is written down.
 const BEGIN: &str = "\
@@ -188,8 +214,6 @@ if [[ -e $folder/adopted ]] && ! grep -qx \"$SLURM_JOB_ID\" \"$folder/adopted\";
     say \"a coordinator goes on with it; remove $folder/adopted to run it by hand again\"
     exit 0
 fi
-echo \"$SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(date +%s)\" >>\"$folder/starts\"
-rm -f \"$folder/exit\"
 ";
 
 /// Only success is final: whoever mends something submits it again.

@@ -45,10 +45,25 @@ if [[ -e $folder/done ]]; then
 fi
 ";
 
-/// A start is written down.
-pub(super) const BEGIN: &str = "\
-echo \"$SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(date +%s)\" >>\"$folder/starts\"
+/// A start is written down, and is the one that counts until there is another.
+pub(super) const START: &str = "\
+start=\"$SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(date +%s)\"
+echo \"$start\" >>\"$folder/starts\"
 rm -f \"$folder/exit\"
+# A node that is only cut off works on while the job has started again elsewhere. Whoever finds a later
+# start than its own leaves the folder to that one.
+superseded() {
+    local line own=''
+    while read -r line; do
+        [[ -z $own ]] || return 0
+        [[ $line != \"$start\" ]] || own=1
+    done <\"$folder/starts\" || :
+    return 1
+}
+";
+
+/// It may have been stopped before.
+pub(super) const BEGIN: &str = "\
 if [[ -e $folder/stop ]]; then
     say 'stopped before it began'
     finish 75
@@ -86,6 +101,10 @@ if [[ -z $heard ]]; then
         [[ $signals != \"$before\" ]] || break
     done
 fi
+if superseded; then
+    say 'the job was started again elsewhere, as these nodes were taken for lost'
+    exit 75
+fi
 if [[ -s $folder/exit ]]; then
     code=$(<\"$folder/exit\")
 elif [[ -n $heard ]]; then
@@ -102,15 +121,18 @@ pub(super) fn follow(chain: Chain, links: u64, limit_s: Option<u64>) -> String {
         (Chain::Successors, Some(limit_s)) => {
             format!("{CANCELLED}limit_s={limit_s}\n{TAKEN_FROM_A_CHAIN}")
         }
-        _ => TAKEN.to_owned(),
+        _ => taken(JOB),
     };
-    let rule = rule(chain, links);
+    let rule = rule(chain, links, JOB);
     let gap = if rule.is_empty() { "" } else { "\n" };
     format!("{taken}{gap}{rule}finish \"$code\"\n")
 }
 
-/// How the job goes on where there is more to do.
-pub(super) fn rule(chain: Chain, links: u64) -> String {
+/// The job's own number, as a word of the script. One of an array may have the number of the whole.
+pub(super) const JOB: &str = "\"$SLURM_JOB_ID\"";
+
+/// How the job goes on where there is more to do. What `job` names, Slurm puts back.
+pub(super) fn rule(chain: Chain, links: u64, job: &str) -> String {
     match chain {
         Chain::None => String::new(),
         Chain::Requeue => format!(
@@ -119,7 +141,7 @@ pub(super) fn rule(chain: Chain, links: u64) -> String {
 links={links}
 if [[ $code == 75 && ! -e $folder/stop ]] && ((${{SLURM_RESTART_COUNT:-0}} + 1 < links)); then
     trap '' USR1 TERM # Slurm ends this script when it takes the job back
-    if scontrol requeue \"$SLURM_JOB_ID\"; then
+    if scontrol requeue {job}; then
         say \"link $((${{SLURM_RESTART_COUNT:-0}} + 1)) of at most $links is over; the next one waits\"
     else
         say 'cannot put the job back into the queue'
@@ -143,13 +165,17 @@ fi
 }
 
 /// Slurm's word is better than ours.
-pub(super) const TAKEN: &str = "\
+pub(super) fn taken(job: &str) -> String {
+    format!(
+        "\
 # Slurm ends the job: somebody cancelled it, or took its nodes, or its time is over. Slurm knows which,
 # and what is to follow; a cancelled job must not come back.
-if [[ $heard == TERM && $(squeue -h -j \"$SLURM_JOB_ID\" -o %T) == COMPLETING ]]; then
+if [[ $heard == TERM && $(squeue -h -j {job} -o %T) == COMPLETING ]]; then
     exit \"$code\"
 fi
-";
+"
+    )
+}
 
 /// Why a chain looks closer.
 const CANCELLED: &str = "\

@@ -43,6 +43,7 @@ impl Body<'_> {
             line.push(filled(arg)?);
         }
         lines.push(line.join(" "));
+        lines.push("--starts \"$folder/starts\" --start \"$start\"".to_owned());
         if let Some(suffix) = &self.site.launch.host_suffix {
             let suffix = quoted("the suffix of hosts", suffix)?;
             lines.push(format!("--leader \"$SLURMD_NODENAME\"{suffix}"));

@@ -10,6 +10,7 @@ use schliff_spec::id::{Generation, JobId, SubmitKey};
 use super::*;
 
 mod played;
+mod searched;
 
 pub(super) fn site() -> Slurm {
     Slurm {
@@ -27,6 +28,7 @@ pub(super) fn site() -> Slurm {
         logins_per_minute: 6,
         max_queued: None,
         observe_every_s: 30,
+        relay_rate_bytes: 50_000_000,
     }
 }
 

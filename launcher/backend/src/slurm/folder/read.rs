@@ -104,6 +104,12 @@ pub(crate) fn facts(output: &Output) -> Result<BTreeMap<SubmitKey, Facts>, ReadE
     Ok(all)
 }
 
+/// Reads the answer of [`super::script::mark_stop`]: Slurm's numbers of the attempt's jobs.
+pub(crate) fn ids(output: &Output) -> Result<Vec<JobId>, ReadError> {
+    nothing(output)?;
+    Ok(complete(&text(output)?)?.filter_map(number).collect())
+}
+
 /// One line about an attempt.
 fn fact(facts: &mut Facts, word: &str, value: &str) {
     match word {

@@ -192,18 +192,23 @@ echo end
     ))
 }
 
-/// Tells an attempt's script not to go on.
+/// Tells an attempt's script not to go on. Answer: [`super::read::ids`], of ours only.
 pub(crate) fn mark_stop(
     shelf: &Shelf,
     key: SubmitKey,
     how: StopHow,
 ) -> Result<String, ScriptError> {
     let (places, how) = (places(shelf, key)?, stop_word(how));
+    let instance = word(&shelf.instance, INSTANCE)?;
     Ok(format!(
         r#"(
 {places}for o in "$d" "$d/{BY_HAND}"; do
   [ ! -d "$o" ] || {{ echo {how} >"$o/.{STOP}" && mv "$o/.{STOP}" "$o/{STOP}"; }} || exit {CANNOT}
 done
+w=
+[ ! -f "$d/{INSTANCE}" ] || read -r w x <"$d/{INSTANCE}"
+[ "$w" != {instance} ] || [ ! -f "$d/{ID}" ] || while read -r w; do echo "$w"; done <"$d/{ID}"
+echo end
 )
 "#
     ))

@@ -54,6 +54,17 @@ pub(super) fn notes(output: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
     Some(notes)
 }
 
+/// So many sizes of files; `None` where the answer is not whole.
+pub(super) fn sizes(output: &[u8], count: usize) -> Option<Vec<Option<u64>>> {
+    let text = str::from_utf8(output).ok()?;
+    let size = |line: &str| match line {
+        "none" => Some(None),
+        size => size.parse().ok().map(Some),
+    };
+    let sizes: Option<Vec<_>> = text.lines().map(size).collect();
+    sizes.filter(|sizes| sizes.len() == count && text.ends_with('\n'))
+}
+
 /// The size of a file, and a piece of it.
 pub(super) fn piece(output: &[u8]) -> Option<(u64, &[u8])> {
     let (line, piece) = line(output)?;
@@ -74,6 +85,7 @@ mod tests {
         #[test]
         fn any_answer_is_read_without_harm(output in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = (listed(&output), got(&output, &[]), notes(&output), piece(&output));
+            let _ = sizes(&output, 1);
         }
     }
 

@@ -96,3 +96,55 @@ pub(super) fn piece(base: &str, path: &str, from: u64, most: u64) -> Result<Stri
         within(base)?
     ))
 }
+
+/// Prints the sizes of files, a line each: `none` where one is not there.
+pub(super) fn sizes(base: &str, paths: &[String]) -> Result<String, QuoteError> {
+    let mut script = within(base)?;
+    for path in paths {
+        let path = quote(path)?;
+        script += &format!("stat -Lc %s -- {path} 2>/dev/null || echo none\n");
+    }
+    Ok(script)
+}
+
+/// Writes a piece of a file, given as base64, from one byte to another, where the file then ends.
+pub(super) fn add(
+    base: &str,
+    path: &str,
+    (from, to): (u64, u64),
+    text: &str,
+) -> Result<String, QuoteError> {
+    let (base, folder, path) = (quote(base)?, quote(parent(path))?, quote(path)?);
+    // `printf` is the shell's own: what it is given is no argument of a process.
+    Ok(format!(
+        "set -e\nmkdir -p {base}\ncd {base}\nmkdir -p {folder}\n: >>{path}\n\
+         truncate -s {from} {path}\nprintf %s '{text}' | base64 -d >>{path}\n\
+         [ \"$(stat -Lc %s {path})\" -eq {to} ]\n"
+    ))
+}
+
+/// Puts a file in its place if its digest is this; else it is removed.
+pub(super) fn settle(
+    base: &str,
+    (from, to): (&str, &str),
+    sha256: &str,
+) -> Result<String, QuoteError> {
+    let (base, folder) = (quote(base)?, quote(parent(to))?);
+    let (from, to) = (quote(from)?, quote(to)?);
+    Ok(format!(
+        "set -e\ncd {base}\nd=$(sha256sum <{from})\n\
+         if [ \"${{d%% *}}\" = {sha256} ]; then\n  mkdir -p {folder}\n  sync {from} 2>/dev/null || :\n  \
+         mv -f {from} {to}\n  sync {folder} 2>/dev/null || :\n  echo settled\n\
+         else\n  rm -f {from}\n  echo other\nfi\n"
+    ))
+}
+
+/// Removes a folder.
+pub(super) fn clear(base: &str, folder: &str) -> Result<String, QuoteError> {
+    let folder = quote(folder)?;
+    Ok(format!("{}rm -rf -- {folder}\n", within(base)?))
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or(".", |(parent, _)| parent)
+}

@@ -3,21 +3,29 @@
 //! Rules: what the job does not say, the profile does; what a user has to fill in is told by its key.
 //! Absent on purpose: asking the cluster, which `schliff clusters check` does.
 
-use schliff_backend::slurm::batch::{ByHand, by_hand};
+use schliff_backend::slurm::batch::{ByHand, Trials, by_hand};
 use schliff_scheduler::shape::Shape;
 use schliff_spec::cluster::{Backend, ClusterProfile, Limits, Slurm};
 use schliff_spec::job::{Job, Resources};
 use schliff_spec::world;
 
+use super::trials::Search;
 use crate::error_page::ErrorPage;
 use crate::outcome::CliError;
 
-pub(super) fn script(
-    profile: &ClusterProfile,
-    job: &Job,
-    job_toml: &str,
-    out: &str,
-) -> Result<String, CliError> {
+/// What is to be trained.
+pub(super) struct What<'a> {
+    pub(super) job: &'a Job,
+    /// The resolved job.
+    pub(super) job_toml: &'a str,
+    /// Folder of the result.
+    pub(super) out: &'a str,
+    /// The trials, where it is a search.
+    pub(super) search: Option<Search>,
+}
+
+pub(super) fn script(profile: &ClusterProfile, what: &What<'_>) -> Result<String, CliError> {
+    let job = what.job;
     let Backend::Slurm(slurm) = &profile.backend else {
         let error = format!("the cluster {} is this machine", profile.name);
         return Err(
@@ -28,14 +36,19 @@ pub(super) fn script(
     let resources = job.resources.clone().unwrap_or_default();
     let ms = |seconds: u64| seconds.saturating_mul(1_000);
     let limits = [resources.time_s, profile.limits.max_time_s];
+    let search = what.search.as_ref();
     let job = ByHand {
         name: &job.name,
-        job_toml,
-        out,
+        job_toml: search.map_or(what.job_toml, |search| &search.job_toml),
+        out: what.out,
         shape: shape(&resources, profile.limits)?,
         time_limit_ms: limits.into_iter().flatten().min().map(ms),
         work_ms: resources.time_s.map(ms),
         wish: &job.scheduling.wish,
+        trials: search.map(|search| Trials {
+            sets: &search.sets,
+            max_parallel: search.max_parallel,
+        }),
     };
     by_hand(slurm, &job).map_err(|error| {
         let text = format!("cannot write a script for the cluster {}", profile.name);

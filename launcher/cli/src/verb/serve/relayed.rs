@@ -14,9 +14,11 @@ use schliff_scheduler::allocation::{AllocationId, AllocationStatus, Listing, Sto
 use schliff_scheduler::cluster::Terms;
 use schliff_scheduler::time::Timestamp;
 use schliff_spec::cluster::Reports;
-use schliff_spec::id::{ClusterName, SubmitKey};
+use schliff_spec::id::{ClusterName, Step, SubmitKey};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+
+use super::supply::Supply;
 
 /// Attempts that wait for the relay, at most.
 const WAITING: usize = 64;
@@ -43,6 +45,7 @@ pub(super) fn drains() -> (Drains, mpsc::Receiver<Drain>) {
 pub(super) struct Relayed {
     inner: Arc<dyn Backend>,
     relay: Drains,
+    supply: Supply,
     ends: Mutex<Ends>,
 }
 
@@ -83,10 +86,11 @@ impl Ends {
 }
 
 impl Relayed {
-    pub(super) fn new(inner: Arc<dyn Backend>, relay: Drains) -> Self {
+    pub(super) fn new(inner: Arc<dyn Backend>, relay: Drains, supply: Supply) -> Self {
         Self {
             inner,
             relay,
+            supply,
             ends: Mutex::default(),
         }
     }
@@ -140,6 +144,18 @@ impl Backend for Relayed {
 
     fn reports(&self) -> Reports {
         self.inner.reports()
+    }
+
+    async fn prepare(&self, launch: &Launch, committed: Option<Step>) -> Result<(), BackendError> {
+        let transient = |why: String| BackendError::Transient {
+            doing: format!("submit {} to {}", launch.key, self.cluster()),
+            source: why.into(),
+        };
+        self.supply
+            .ready(launch, committed)
+            .await
+            .map_err(transient)?;
+        self.inner.prepare(launch, committed).await
     }
 
     async fn submit(&self, launch: &Launch) -> Result<AllocationId, BackendError> {

@@ -34,15 +34,34 @@ const LOOK_AT_CHECKPOINTS: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Looks at an ended attempt, until all of it is shipped.
 const DRAIN_ROUNDS: usize = 100;
-/// Bytes a second over the line to a cluster, at most: it is shared with people.
-const RATE: u64 = 50_000_000;
-
 /// Where a cluster's shared storage is.
+#[derive(Clone)]
 pub(super) enum Storage {
     /// It is mounted here.
     Here,
     /// Behind a line.
     Behind(Arc<dyn Channel>),
+}
+
+impl Storage {
+    /// Staged checkpoints beside the attempts in `folder`. Called within a runtime.
+    pub(super) fn stages(&self, folder: &str) -> Box<dyn Stages> {
+        let base = format!("{}/{CHECKPOINTS}", folder.trim_end_matches('/'));
+        match self {
+            Self::Here => Box::new(Folders::new(base.into())),
+            Self::Behind(channel) => {
+                let runtime = tokio::runtime::Handle::current();
+                Box::new(FarFolders::new(Arc::clone(channel), &base, runtime))
+            }
+        }
+    }
+
+    fn source(self, folder: String) -> Box<dyn Source> {
+        match self {
+            Self::Here => Box::new(Folder::new(folder.into())),
+            Self::Behind(channel) => Box::new(Line::new(channel, &folder)),
+        }
+    }
 }
 
 /// A cluster's relay, before its coordinator is there.
@@ -51,6 +70,8 @@ pub(super) struct Relayer {
     pub(super) storage: Storage,
     /// Folder of the attempts.
     pub(super) folder: String,
+    /// What may be sent, in both directions.
+    pub(super) bandwidth: Bandwidth,
     pub(super) drains: Receiver<Drain>,
     /// No agent reaches the coordinator, and no store.
     pub(super) is_for_all: bool,
@@ -63,24 +84,12 @@ impl Relayer {
             handle: handle.clone(),
             access: access.clone(),
         };
-        let bandwidth = Bandwidth::new(Some(RATE));
-        let base = format!("{}/{CHECKPOINTS}", self.folder.trim_end_matches('/'));
-        let (source, stages): (Box<dyn Source>, Box<dyn Stages>) = match self.storage {
-            Storage::Here => (
-                Box::new(Folder::new(self.folder.into())),
-                Box::new(Folders::new(base.into())),
-            ),
-            Storage::Behind(channel) => {
-                let line = Line::new(Arc::clone(&channel), &self.folder);
-                let runtime = tokio::runtime::Handle::current();
-                let stages = FarFolders::new(channel, &base, runtime);
-                (Box::new(line), Box::new(stages))
-            }
-        };
-        let checkpoints = Checkpoints::new(stages, bandwidth.clone());
+        let stages = self.storage.stages(&self.folder);
+        let source = self.storage.source(self.folder);
+        let checkpoints = Checkpoints::new(stages, self.bandwidth.clone());
         let reports = Reports {
             cluster: self.cluster.clone(),
-            relay: Relay::new(source, taker, bandwidth),
+            relay: Relay::new(source, taker, self.bandwidth),
             handle: handle.clone(),
             drains: self.drains,
             is_for_all: self.is_for_all,

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schliff_agent::relay::allowance::Bandwidth;
 use schliff_backend::local::{Local, LocalOptions};
 use schliff_backend::slurm::{Reach, SlurmBackend, SlurmOptions};
 use schliff_coordinator::Site;
@@ -18,7 +19,9 @@ use schliff_spec::cluster::{self, Backend, ClusterProfile, Reports, Transport};
 
 use super::relayed::{Relayed, drains};
 use super::relayer::{Relayer, Storage};
+use super::supply::Supply;
 use crate::outcome::CliError;
+use crate::terminal;
 
 /// The word in the state folder that tells this coordinator's jobs from those of others.
 const INSTANCE: &str = "instance";
@@ -73,6 +76,13 @@ fn on_slurm(
         let hint = format!("fill in {key} in its profile; nobody else can know it");
         return Err(CliError::usage(text).hint(hint));
     }
+    if slurm.ask.lacks_account() {
+        let warning = terminal::yellow("warning:");
+        terminal::say(&format!(
+            "{warning} the cluster {name} takes no job without an account, and its profile has none: \
+             each job must say scheduling.account, or write ask.account"
+        ));
+    }
     let options = SlurmOptions {
         cluster: name.clone(),
         site: slurm.clone(),
@@ -98,17 +108,26 @@ fn relayed(
     channel: Arc<dyn Channel>,
 ) -> (Arc<dyn schliff_backend::Backend>, Relayer) {
     let (relay, drains) = drains();
+    let storage = match slurm.transport {
+        Transport::Ssh { .. } => Storage::Behind(channel),
+        Transport::Command | Transport::Rest { .. } => Storage::Here,
+    };
+    let bandwidth = Bandwidth::new(Some(slurm.relay_rate_bytes));
+    let supply = Supply::new(
+        profile.name.clone(),
+        storage.clone(),
+        &slurm.folder,
+        bandwidth.clone(),
+    );
     let relayer = Relayer {
         cluster: profile.name.clone(),
-        storage: match slurm.transport {
-            Transport::Ssh { .. } => Storage::Behind(channel),
-            Transport::Command | Transport::Rest { .. } => Storage::Here,
-        },
+        storage,
         folder: slurm.folder.clone(),
+        bandwidth,
         drains,
         is_for_all: slurm.reports == Reports::Spool,
     };
-    (Arc::new(Relayed::new(backend, relay)), relayer)
+    (Arc::new(Relayed::new(backend, relay, supply)), relayer)
 }
 
 fn max_time_ms(profile: &ClusterProfile) -> Option<u64> {

@@ -23,6 +23,8 @@ end() { echo "$1" >"$2.new"; mv "$2.new" "$2"; exit "$1"; }
 case $PLAY in
     [0-9]*) end "$PLAY" "$2" ;;
     stop) : >"$FOLDER/stop"; PLAY=USR1 ;;
+    later) echo "7 1 9999999999" >>"$FOLDER/starts"; exit 76 ;;
+    blind) rm "$FOLDER/starts"; end 0 "$2" ;;
 esac
 trap 'kill "$reader"; end 75 "$2"' USR1
 mkfifo "$FOLDER/never"
@@ -41,14 +43,14 @@ echo "$STATE"
 "#;
 
 /// A folder of an attempt, with a script and the programs that it finds.
-struct Stage {
+pub(super) struct Stage {
     folder: tempfile::TempDir,
 }
 
 /// How a script ended, and what it said.
-struct Played {
-    code: i32,
-    words: String,
+pub(super) struct Played {
+    pub(super) code: i32,
+    pub(super) words: String,
 }
 
 impl Stage {
@@ -63,11 +65,12 @@ impl Stage {
             ..ATTEMPT
         };
         let batches = batches(site, launch, attempt).expect("jobs");
-        fs::write(
-            folder.path().join("batch.sh"),
-            render(&batches[0]).expect("a script"),
-        )
-        .expect("written");
+        let script = render(&batches[0]).expect("a script");
+        Self::of(folder, &script)
+    }
+
+    pub(super) fn of(folder: tempfile::TempDir, script: &str) -> Self {
+        fs::write(folder.path().join("batch.sh"), script).expect("written");
         let stage = Self { folder };
         let programs = [
             ("srun", SRUN),
@@ -84,18 +87,18 @@ impl Stage {
         stage
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn read(&self, name: &str) -> Option<String> {
+    pub(super) fn read(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.path(name))
             .ok()
             .map(|text| text.trim_end().to_owned())
     }
 
     /// The script runs to its end, in the environment of a job 7.
-    fn play(&self, variables: &[(&str, &str)]) -> Played {
+    pub(super) fn play(&self, variables: &[(&str, &str)]) -> Played {
         let bin = self.path("bin");
         let path = format!("{}:/usr/bin:/bin", bin.display());
         let ended = Command::new("bash")
@@ -183,6 +186,20 @@ fn at_the_end_of_its_wall_time_it_goes_back_into_the_queue() {
 }
 
 #[test]
+fn of_nodes_that_differ_a_task_takes_what_each_has() {
+    let mut site = site();
+    site.ask.exclusive = true;
+    for (told, cores) in [("96(x2),48,128(x3)", "48"), ("8", "8"), ("16(x4)", "16")] {
+        let stage = Stage::new(&site, &launch());
+        let played = stage.play(&[("PLAY", "0"), ("SLURM_JOB_CPUS_PER_NODE", told)]);
+        assert_eq!(played.code, 0, "{}", played.words);
+        let env = stage.read("env").expect("the agent ran");
+        let line = format!("SRUN_CPUS_PER_TASK={cores}");
+        assert!(env.lines().any(|found| found == line), "{told}: {env}");
+    }
+}
+
+#[test]
 fn a_chain_has_an_end() {
     let stage = with(Chain::Requeue);
     let last = [("PLAY", "75"), ("SLURM_RESTART_COUNT", "3")];
@@ -230,6 +247,32 @@ fn a_stop_is_the_end() {
     assert_eq!(
         (early.read("args"), early.read("done").as_deref()),
         (None, Some("75"))
+    );
+}
+
+#[test]
+fn a_start_after_which_there_was_another_leaves_the_folder_to_that_one() {
+    for chain in [Chain::Requeue, Chain::Successors, Chain::None] {
+        let stage = with(chain);
+        let played = stage.play(&[("PLAY", "later")]);
+        assert_eq!(played.code, 75, "{}", played.words);
+        let told = "the job was started again elsewhere";
+        assert!(played.words.contains(told), "{}", played.words);
+        let left = ["done", "exit", "scontrol"].map(|name| stage.read(name));
+        assert_eq!(left, [None, None, None], "{chain:?}");
+        // The other one is not disturbed.
+        fs::write(stage.path("starts"), "7 0 1\n").expect("written");
+        let other = stage.play(&[("PLAY", "0"), ("SLURM_RESTART_COUNT", "1")]);
+        assert_eq!(other.code, 0, "{}", other.words);
+        assert_eq!(stage.read("done").as_deref(), Some("0"));
+    }
+    let blind = with(Chain::Requeue);
+    let played = blind.play(&[("PLAY", "blind")]);
+    assert_eq!(played.code, 0, "{}", played.words);
+    assert_eq!(
+        blind.read("done").as_deref(),
+        Some("0"),
+        "what cannot be read says nothing"
     );
 }
 
@@ -315,8 +358,10 @@ fn words_of_others_reach_the_agent_as_they_are() {
     assert_eq!(played.code, 0, "{}", played.words);
     let folder = stage.folder.path().display();
     let args = stage.read("args").expect("arguments");
+    let start = stage.read("starts").expect("a line");
     let expected = format!(
-        "\n86400\n$(touch owned)\nit's \"x\" `id`\n\n*\na\nb\n--x={folder}/y{folder}\n0-0\n-n\n--exit-file\n{folder}/exit"
+        "\n86400\n$(touch owned)\nit's \"x\" `id`\n\n*\na\nb\n--x={folder}/y{folder}\n0-0\n-n\n\
+         --starts\n{folder}/starts\n--start\n{start}\n--exit-file\n{folder}/exit"
     );
     assert!(args.ends_with(&expected), "{args}");
     let env = stage.read("env").expect("variables");

@@ -55,6 +55,67 @@ fn ended() -> AllocationStatus {
     }
 }
 
+/// A cluster's folder is mounted here.
+fn supply(folder: &std::path::Path) -> Supply {
+    let bandwidth = schliff_agent::relay::allowance::Bandwidth::new(None);
+    let storage = crate::verb::serve::relayer::Storage::Here;
+    let folder = folder.to_str().expect("UTF-8");
+    Supply::new("c".parse().unwrap(), storage, folder, bandwidth)
+}
+
+fn launch(checkpoints: &str) -> Launch {
+    let job = format!(
+        "name = \"a\"\n[model]\nbase = \"/m.gguf\"\n[data]\nformat = \"text\"\n\
+         train = \"/t.jsonl\"\n[checkpoint]\nuri = {checkpoints:?}\n"
+    );
+    Launch {
+        key: "schliff-1-2".parse().unwrap(),
+        name: "a".into(),
+        shape: schliff_scheduler::shape::Shape {
+            nodes: 1,
+            gpus_per_node: 0,
+            cpus_per_node: 1,
+            ranks: 1,
+        },
+        placement: Vec::new(),
+        avoid: Vec::new(),
+        time_limit_ms: None,
+        work_ms: None,
+        wish: Default::default(),
+        args: Vec::new(),
+        env: Vec::new(),
+        files: vec![schliff_backend::LaunchFile {
+            name: "job.toml".into(),
+            content: job.into_bytes(),
+            is_secret: false,
+        }],
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_submitted_before_what_it_goes_on_from_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = "c".parse().unwrap();
+    let inner = Listed(Mutex::default(), Mutex::default(), cluster);
+    let (relay, _asked) = drains();
+    let relayed = Relayed::new(Arc::new(inner), relay, supply(folder.path()));
+    // Nodes see folders by themselves.
+    for uri in ["/p/runs/a", "file:///p/runs/a"] {
+        let ready = relayed.prepare(&launch(uri), Some(Step(7))).await;
+        assert!(ready.is_ok(), "{uri}: {ready:?}");
+    }
+    let refused = relayed.prepare(&launch("ftp://x/y"), Some(Step(7))).await;
+    let Err(error @ BackendError::Transient { .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    let words = schliff_backend::chain(&error);
+    assert!(
+        words.starts_with("cannot submit schliff-1-2 to c: "),
+        "{words}"
+    );
+    assert!(words.contains("ftp://x/y"), "{words}");
+}
+
 fn names(listing: &Listing) -> Vec<String> {
     listing
         .allocations
@@ -72,7 +133,9 @@ async fn an_end_is_told_once_the_last_words_are_shipped_or_cannot_be() {
     let cluster = "c".parse().unwrap();
     let inner = Arc::new(Listed(Mutex::new(allocations), Mutex::default(), cluster));
     let (relay, mut asked) = drains();
-    let relayed = Arc::new(Relayed::new(Arc::<Listed>::clone(&inner), relay));
+    let folder = tempfile::tempdir().unwrap();
+    let supply = supply(folder.path());
+    let relayed = Arc::new(Relayed::new(Arc::<Listed>::clone(&inner), relay, supply));
     // The relay fails three times.
     let answers = tokio::spawn(async move {
         let mut count = 0;
