@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use schliff_spec::request::Request;
 
 use crate::binding::{DEVICES, Stock, THREADS};
+use crate::crew::Crew;
 use crate::generation::News;
 use crate::log::Log;
 use crate::rank::{Post, Rank};
@@ -27,8 +28,8 @@ pub struct Trainer {
 
 /// Ranks that can be started, signalled and reaped, wherever they are.
 pub(crate) trait Ranks {
-    /// Starts all ranks of a generation, one for each request; none of an older one is left.
-    fn start(&mut self, generation: u64, requests: Vec<Request>) -> io::Result<()>;
+    /// Starts all ranks of a generation on its nodes, one for each request; none of an older one is left.
+    fn start(&mut self, generation: u64, crew: &Crew, requests: Vec<Request>) -> io::Result<()>;
     /// Signals a rank; SIGKILL ends all that it started, too.
     fn signal(&self, rank: usize, signal: i32);
     /// Looks at news on their way to the supervisor.
@@ -95,7 +96,7 @@ impl Hands {
 }
 
 impl Ranks for Hands {
-    fn start(&mut self, generation: u64, requests: Vec<Request>) -> io::Result<()> {
+    fn start(&mut self, generation: u64, _crew: &Crew, requests: Vec<Request>) -> io::Result<()> {
         self.start_from(generation, 0, &requests)
     }
 

@@ -11,6 +11,7 @@
 pub mod binding;
 pub mod cause;
 pub mod conversation;
+pub mod crew;
 pub mod exit_file;
 pub mod follower;
 pub mod generation;

@@ -22,10 +22,14 @@ pub struct Limits {
     pub linger_ms: u64,
     /// An absent node may return for so long.
     pub absent_ms: u64,
+    /// A lost node may return for so long where the job can do without it.
+    pub return_ms: u64,
 }
 
 /// Signs of life come about once a second.
 const SILENT_MS: u64 = 15_000;
+/// Longer than a short cut of the network: its node is the same one afterwards.
+const RETURN_MS: u64 = 20_000;
 
 impl Limits {
     /// Limits where a step may hang for `hang_ms` before it counts as lost.
@@ -39,6 +43,7 @@ impl Limits {
             end_ms: 3_000,
             linger_ms: 10_000,
             absent_ms: 120_000,
+            return_ms: RETURN_MS.min(hang_ms),
         }
     }
 

@@ -21,6 +21,7 @@ use schliff_spec::request::Request;
 
 use crate::binding::{Stock, THREADS};
 use crate::cause::Ending;
+use crate::crew::Crew;
 use crate::generation::News;
 use crate::hands::{Ranks, Trainer, allowed_cores};
 use crate::lines::{lines, whole_lines};
@@ -208,7 +209,7 @@ impl MpiRanks {
 }
 
 impl Ranks for MpiRanks {
-    fn start(&mut self, generation: u64, requests: Vec<Request>) -> io::Result<()> {
+    fn start(&mut self, generation: u64, _crew: &Crew, requests: Vec<Request>) -> io::Result<()> {
         // The old launcher has gone: dropping it waits for it.
         self.launcher = None;
         let ranks = requests.len();

@@ -14,6 +14,7 @@ use schliff_collective::rendezvous::{Door, Secret};
 use schliff_spec::request::Request;
 
 use crate::control::{Join, Order, Report, bound, hear, say};
+use crate::crew::Crew;
 use crate::generation::News;
 use crate::hands::{Hands, Ranks};
 use crate::supervisor::Input;
@@ -24,7 +25,8 @@ const BEAT: Duration = Duration::from_secs(1);
 /// The ranks of all nodes.
 pub(crate) struct NodeRanks {
     own: Hands,
-    ranks_per_node: usize,
+    /// Those on which the newest generation runs.
+    crew: Crew,
     /// Where ranks of this node listen.
     listen: IpAddr,
     lobby: Arc<Lobby>,
@@ -125,12 +127,12 @@ impl NodeRanks {
     /// Opens the door for the other nodes' agents on the first address that is free.
     pub(crate) fn open(
         own: Hands,
-        (nodes, ranks_per_node): (usize, usize),
+        crew: Crew,
         (addresses, listen): (&[SocketAddr], IpAddr),
         (secret, outbox): (Secret, SyncSender<Input>),
     ) -> io::Result<Self> {
         let lobby = Arc::new(Lobby {
-            nodes,
+            nodes: crew.nodes().len(),
             agents: Mutex::default(),
             outbox,
         });
@@ -144,7 +146,7 @@ impl NodeRanks {
                 Ok(door) => {
                     return Ok(Self {
                         own,
-                        ranks_per_node,
+                        crew,
                         listen,
                         lobby,
                         _door: door,
@@ -184,13 +186,15 @@ fn listening(mut request: Request, listen: IpAddr) -> Request {
 }
 
 impl Ranks for NodeRanks {
-    fn start(&mut self, generation: u64, requests: Vec<Request>) -> io::Result<()> {
-        let mut nodes = requests.chunks(self.ranks_per_node);
-        let own = nodes.next().unwrap_or_default().iter();
+    fn start(&mut self, generation: u64, crew: &Crew, requests: Vec<Request>) -> io::Result<()> {
+        self.crew.clone_from(crew);
+        let ranks_per_node = crew.ranks_per_node().max(1);
+        let mut shares = requests.chunks(ranks_per_node);
+        let own = shares.next().unwrap_or_default().iter();
         let own: Vec<_> = own
             .map(|request| listening(request.clone(), self.listen))
             .collect();
-        for (node, requests) in (1..).zip(nodes) {
+        for ((place, &node), requests) in crew.nodes().iter().enumerate().skip(1).zip(shares) {
             let Some(listen) = self.lobby.lock().get(&node).map(|agent| agent.listen) else {
                 // Its loss is on its way to the supervisor.
                 continue;
@@ -198,7 +202,7 @@ impl Ranks for NodeRanks {
             let requests = requests.iter();
             let order = Order::Start {
                 generation,
-                first_rank: node * self.ranks_per_node,
+                first_rank: place * ranks_per_node,
                 requests: requests
                     .map(|request| listening(request.clone(), listen))
                     .collect(),
@@ -209,9 +213,10 @@ impl Ranks for NodeRanks {
     }
 
     fn signal(&self, rank: usize, signal: i32) {
-        match rank / self.ranks_per_node {
-            0 => self.own.signal(rank, signal),
-            node => self.say(node, &Order::Signal { rank, signal }),
+        match self.crew.node_of(rank) {
+            Some(0) => self.own.signal(rank, signal),
+            Some(node) => self.say(node, &Order::Signal { rank, signal }),
+            None => {}
         }
     }
 

@@ -75,3 +75,23 @@ pub struct Stopped {
     /// Newest step that training can go on from.
     pub committed: Option<usize>,
 }
+
+/// The exit code of a result: what the trainer said, else whether it was cut short.
+pub(crate) fn done(result: &Value, code: Option<i32>, stop: bool) -> ExitCode {
+    let interrupted = result.get("interrupted").and_then(Value::as_bool);
+    match code {
+        Some(code) if code == ExitCode::MoreToDo.code() => ExitCode::MoreToDo,
+        Some(code) if code == ExitCode::Interrupted.code() => ExitCode::Interrupted,
+        _ if interrupted.unwrap_or(stop) => ExitCode::Interrupted,
+        _ => ExitCode::Ok,
+    }
+}
+
+/// The exit code of a failure; one that follows a request to stop is an interruption.
+pub(crate) fn failed(code: i32, stop: bool) -> ExitCode {
+    match ExitCode::of(code).unwrap_or(ExitCode::Bug) {
+        ExitCode::MoreToDo => ExitCode::MoreToDo,
+        _ if stop => ExitCode::Interrupted,
+        exit => exit,
+    }
+}

@@ -13,6 +13,7 @@ use schliff_spec::request::{Request, Start};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use thiserror::Error;
 
+use crate::crew::Crew;
 use crate::hands::{Hands, Ranks, Trainer};
 use crate::limits::Limits;
 use crate::meeting::Meeting;
@@ -63,8 +64,8 @@ pub trait Listener {
     fn words(&mut self, rank: usize, line: &str);
     /// The supervisor says something.
     fn tell(&mut self, text: &str);
-    /// All ranks are started, for the first time or again.
-    fn begins(&mut self) {}
+    /// All ranks are started on these nodes, for the first time or again.
+    fn begins(&mut self, _crew: &Crew) {}
     /// This is how supervision ended.
     fn over(&mut self, _outcome: &Outcome) {}
     /// What the listener wants, asked for at every turn.
@@ -105,6 +106,9 @@ pub struct Run {
     pub ranks: usize,
     /// Nodes, in even shares of ranks.
     pub nodes: usize,
+    /// The fewest nodes that it can do with where some are lost: halved so often as it takes, it goes on
+    /// with those that are left.
+    pub min_nodes: usize,
     /// Restarts without progress in between.
     pub max_restarts: u32,
     /// Time limits.
@@ -123,6 +127,7 @@ impl Run {
         Settings {
             ranks: self.ranks,
             nodes: self.nodes,
+            min_nodes: self.min_nodes,
             limits: self.limits,
             budget: Budget::of(self.max_restarts),
             only_term: false,
@@ -133,9 +138,9 @@ impl Run {
     /// What all ranks are asked for.
     fn requests(&self, attempt: Attempt, meeting: Option<&Meeting>) -> Vec<Request> {
         if let Some(meeting) = meeting {
-            meeting.expect(attempt.generation, self.ranks);
+            meeting.expect(attempt.generation, attempt.ranks);
         }
-        (0..self.ranks)
+        (0..attempt.ranks)
             .map(|rank| self.request(rank, attempt, meeting))
             .collect()
     }
@@ -153,7 +158,7 @@ impl Run {
             out: self.out.clone(),
             place: Place {
                 rank,
-                world_size: self.ranks,
+                world_size: attempt.ranks,
                 local_rank: rank % self.ranks_per_node(),
                 local_world_size: self.ranks_per_node(),
                 generation: attempt.generation,
@@ -177,6 +182,7 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 struct Attempt {
     generation: u64,
     committed: bool,
+    ranks: usize,
 }
 
 /// Trains on this machine, and starts lost groups again.
@@ -233,10 +239,10 @@ pub fn lead(
     let program = trainer.program.clone();
     let mut shell = Shell::new(run.settings(), program, |outbox| {
         let own = Hands::new(trainer, outbox.clone());
-        let shares = (run.nodes, run.ranks_per_node());
+        let crew = Crew::whole(run.nodes, run.ranks_per_node());
         let places = (lead.addresses.as_slice(), lead.listen);
         let (secret, _) = meeting.secret();
-        let ranks = NodeRanks::open(own, shares, places, (secret, outbox));
+        let ranks = NodeRanks::open(own, crew, places, (secret, outbox));
         Ok(Box::new(ranks.map_err(ShellError::Meeting)?))
     })?;
     shell.supervise(listener, |attempt| run.requests(attempt, Some(&meeting)))
@@ -254,6 +260,7 @@ pub fn ask(
     let settings = Settings {
         ranks: 1,
         nodes: 1,
+        min_nodes: 1,
         limits: Limits::none(),
         budget: Budget::of(0),
         only_term: true,
@@ -355,13 +362,15 @@ impl Shell {
             Action::Start {
                 generation,
                 committed,
+                crew,
             } => {
                 let attempt = Attempt {
                     generation,
                     committed,
+                    ranks: crew.ranks(),
                 };
-                let started = self.ranks.start(generation, requests(attempt));
-                listener.begins();
+                let started = self.ranks.start(generation, &crew, requests(attempt));
+                listener.begins(&crew);
                 return started.map_err(|source| ShellError::Start {
                     program: self.program.clone(),
                     source,

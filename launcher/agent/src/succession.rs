@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use schliff_spec::event::Event;
 
+use crate::crew::Crew;
 use crate::outcome::Outcome;
 use crate::shell::{Asked, Listener};
 
@@ -118,8 +119,8 @@ impl Listener for Succeeded<'_> {
         self.shown.tell(text);
     }
 
-    fn begins(&mut self) {
-        self.shown.begins();
+    fn begins(&mut self, crew: &Crew) {
+        self.shown.begins(crew);
     }
 
     fn over(&mut self, outcome: &Outcome) {

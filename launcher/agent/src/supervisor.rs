@@ -5,16 +5,15 @@
 //! stop is stronger than any restart; each kind of signal is forwarded once, and the second Ctrl-C
 //! kills. Absent on purpose: processes, sockets and clocks.
 
-use std::collections::BTreeSet;
-
 use schliff_spec::event::Event;
 use schliff_spec::exit::ExitCode;
 use signal_hook::consts::{SIGKILL, SIGTERM};
 
 use crate::cause::{Cause, Ending, Trouble};
+use crate::crew::{Crew, Roster, Terms};
 use crate::generation::{Generation, News, Standing};
 use crate::limits::Limits;
-use crate::outcome::{Outcome, Stopped};
+use crate::outcome::{Outcome, Stopped, done, failed};
 use crate::restart::{Budget, Decision, Restarts};
 use crate::wish::Wish;
 
@@ -29,6 +28,8 @@ pub struct Settings {
     pub ranks: usize,
     /// Nodes that they run on, in even shares.
     pub nodes: usize,
+    /// The fewest nodes that they can do with where some are lost.
+    pub min_nodes: usize,
     /// Time limits.
     pub limits: Limits,
     /// Restarts.
@@ -77,6 +78,8 @@ pub enum Action {
         generation: u64,
         /// An earlier generation committed a checkpoint.
         committed: bool,
+        /// The nodes that they are on.
+        crew: Crew,
     },
     /// Sends a signal to a rank; SIGKILL ends all that it started, too.
     Signal {
@@ -110,7 +113,7 @@ pub struct Supervisor {
     phase: Phase,
     number: u64,
     restarts: Restarts,
-    absent: BTreeSet<usize>,
+    roster: Roster,
     wish: Wish,
     /// When ranks are asked to stop, whoever else asks.
     stop_at_ms: Option<u64>,
@@ -138,15 +141,21 @@ impl Supervisor {
     /// Begins at `now_ms`; the first generation starts with the first tick after all nodes joined.
     /// Node 0 is this one.
     pub fn new(settings: Settings, now_ms: u64) -> Self {
+        let give_up_ms = now_ms.saturating_add(settings.limits.absent_ms);
+        let terms = Terms {
+            nodes: settings.nodes,
+            min_nodes: settings.min_nodes,
+            ranks_per_node: settings.ranks / settings.nodes.max(1),
+        };
         Self {
             settings,
             phase: Phase::Waiting {
                 until_ms: now_ms,
-                give_up_ms: now_ms.saturating_add(settings.limits.absent_ms),
+                give_up_ms,
             },
             number: 0,
             restarts: Restarts::new(settings.budget),
-            absent: (1..settings.nodes).collect(),
+            roster: Roster::new(terms, give_up_ms),
             wish: Wish::new(settings.only_term),
             stop_at_ms: settings
                 .stop_after_ms
@@ -187,9 +196,7 @@ impl Supervisor {
                 actions.extend(told.map(|told| Action::Tell(told.to_owned())));
             }
             Input::Abort => self.wish.abort(),
-            Input::NodeJoined(node) => {
-                self.absent.remove(&node);
-            }
+            Input::NodeJoined(node) => self.roster.joined(node),
             Input::NodeLost(node) => self.node_lost(node),
         }
         if self.stop_at_ms.is_some_and(|at_ms| now_ms >= at_ms) {
@@ -229,11 +236,18 @@ impl Supervisor {
     }
 
     fn node_lost(&mut self, node: usize) {
-        self.absent.insert(node);
-        let (now_ms, share) = (self.last_ms, self.settings.ranks / self.settings.nodes);
+        let now_ms = self.last_ms;
+        let until_ms = now_ms.saturating_add(self.settings.limits.return_ms);
+        self.roster.lost(node, until_ms);
+        let crew = self.roster.crew();
+        // One that idles is missed by nobody.
+        let Some(first) = crew.first_rank(node) else {
+            return;
+        };
+        let share = crew.ranks_per_node();
         if let Some(generation) = self.generation() {
-            generation.trouble(node * share, Trouble::NodeLost { node });
-            for rank in node * share..(node + 1) * share {
+            generation.trouble(first, Trouble::NodeLost { node });
+            for rank in first..first + share {
                 if generation.runs(rank) {
                     generation.hear(rank, News::Ended(Ending::default()), now_ms);
                 }
@@ -273,24 +287,31 @@ impl Supervisor {
                 let (until_ms, give_up_ms) = (*until_ms, *give_up_ms);
                 if self.wish.stop().is_some() {
                     self.phase = Phase::Over(Outcome::Stopped(self.stopped(None)));
-                } else if self.absent.is_empty() && now_ms >= until_ms {
-                    self.start(actions);
-                } else if !self.absent.is_empty() && now_ms >= give_up_ms {
-                    let nodes = self.absent.iter().copied().collect();
-                    self.phase = Phase::Over(Outcome::Absent { nodes });
+                } else if now_ms >= until_ms {
+                    match self.roster.next(now_ms) {
+                        Some(crew) => self.start(crew, actions),
+                        None if now_ms >= give_up_ms => {
+                            let nodes = self.roster.absent();
+                            self.phase = Phase::Over(Outcome::Absent { nodes });
+                        }
+                        None => {}
+                    }
                 }
             }
             Phase::Over(_) => {}
         }
     }
 
-    fn start(&mut self, actions: &mut Vec<Action>) {
-        let Settings { ranks, limits, .. } = self.settings;
+    fn start(&mut self, crew: Crew, actions: &mut Vec<Action>) {
+        let (ranks, limits) = (crew.ranks(), self.settings.limits);
         self.phase = Phase::Running(Generation::new(ranks, limits, self.last_ms));
         self.wish.begin(ranks);
+        let told = self.roster.begin(crew.clone());
+        actions.extend(told.map(Action::Tell));
         actions.push(Action::Start {
             generation: self.number,
             committed: self.committed.is_some(),
+            crew,
         });
         self.number += 1;
     }
@@ -301,7 +322,7 @@ impl Supervisor {
         let Phase::Running(generation) = &self.phase else {
             return;
         };
-        for rank in 0..self.settings.ranks {
+        for rank in 0..self.roster.crew().ranks() {
             if generation.greeted(rank) && generation.runs(rank) {
                 let signals = self.wish.undelivered(rank).into_iter();
                 actions.extend(signals.map(|signal| Action::Signal { rank, signal }));
@@ -310,7 +331,7 @@ impl Supervisor {
     }
 
     fn signal_all(&mut self, signal: i32, actions: &mut Vec<Action>) {
-        let ranks = self.settings.ranks;
+        let ranks = self.roster.crew().ranks();
         if let Some(generation) = self.generation() {
             let running = (0..ranks).filter(|&rank| generation.runs(rank));
             actions.extend(running.map(|rank| Action::Signal { rank, signal }));
@@ -439,28 +460,6 @@ impl Supervisor {
             cause,
             committed: self.safe(),
         }
-    }
-}
-
-/// The exit code of a result: what the trainer said, else whether it was cut short.
-fn done(result: &serde_json::Value, code: Option<i32>, stop: bool) -> ExitCode {
-    let interrupted = result
-        .get("interrupted")
-        .and_then(serde_json::Value::as_bool);
-    match code {
-        Some(code) if code == ExitCode::MoreToDo.code() => ExitCode::MoreToDo,
-        Some(code) if code == ExitCode::Interrupted.code() => ExitCode::Interrupted,
-        _ if interrupted.unwrap_or(stop) => ExitCode::Interrupted,
-        _ => ExitCode::Ok,
-    }
-}
-
-/// The exit code of a failure; one that follows a request to stop is an interruption.
-fn failed(code: i32, stop: bool) -> ExitCode {
-    match ExitCode::of(code).unwrap_or(ExitCode::Bug) {
-        ExitCode::MoreToDo => ExitCode::MoreToDo,
-        _ if stop => ExitCode::Interrupted,
-        exit => exit,
     }
 }
 

@@ -115,6 +115,7 @@ fn launch(key: SubmitKey) -> Launch {
             cpus_per_node: 1,
             ranks: 1,
         },
+        min_nodes: None,
         placement: Vec::new(),
         avoid: Vec::new(),
         time_limit_ms: Some(600_000),

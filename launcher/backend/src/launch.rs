@@ -13,6 +13,8 @@ pub struct Launch {
     pub name: String,
     /// How much it takes.
     pub shape: Shape,
+    /// The fewest nodes that it can do with where some are lost; `None` where it needs all.
+    pub min_nodes: Option<u32>,
     /// Nodes to take, where Schliff keeps the queue.
     pub placement: Vec<NodeName>,
     /// Nodes to avoid, where the batch system does.
@@ -31,6 +33,16 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Files that it reads.
     pub files: Vec<LaunchFile>,
+}
+
+impl Launch {
+    /// The fewest nodes that it goes on with where some are lost: its nodes are halved as often as it
+    /// takes, which must be possible once.
+    pub fn shrinks_to(&self) -> Option<u32> {
+        let nodes = self.shape.nodes;
+        let may = |least: &u32| nodes.is_multiple_of(2) && nodes / 2 >= *least;
+        self.min_nodes.filter(may)
+    }
 }
 
 /// A small file that comes with an allocation.

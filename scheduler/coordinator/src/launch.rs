@@ -45,6 +45,7 @@ pub(crate) fn launch(order: &Order, contact: &Contact, reports: Reports) -> Laun
         key: order.key,
         name: ask.name.clone(),
         shape: order.shape,
+        min_nodes: ask.shapes.iter().map(|shape| shape.nodes).min(),
         placement: order.placement.clone(),
         avoid: order.avoid.clone(),
         time_limit_ms: order.time_limit_ms,

@@ -62,6 +62,9 @@ impl Memory {
             recent.step(*point);
         }
         recent.told = heard.step.unwrap_or(recent.told);
+        if heard.is_regrouped {
+            recent.ranks.clear();
+        }
         for rank in &heard.ranks {
             let mut rank = rank.clone();
             if rank.node.is_empty() {

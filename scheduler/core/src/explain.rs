@@ -136,6 +136,22 @@ fn at_work(job: &Job, attempt: &Attempt, now: Timestamp) -> Reason {
             }
         }
         _ if silent_ms >= QUIET_MS => Reason::Quiet { for_ms: silent_ms },
-        _ => Reason::Training,
+        _ => training(attempt),
     }
+}
+
+fn training(attempt: &Attempt) -> Reason {
+    let of = attempt.shape.nodes;
+    let fewer = attempt.crew.as_ref();
+    let fewer = fewer.filter(|crew| crew.nodes.len() < of as usize);
+    fewer.map_or(Reason::Training, |crew| Reason::FewerNodes {
+        nodes: u32::try_from(crew.nodes.len()).unwrap_or(of),
+        of,
+        gone: crew
+            .gone
+            .iter()
+            .filter_map(|node| attempt.node(*node))
+            .cloned()
+            .collect(),
+    })
 }

@@ -11,7 +11,7 @@ use crate::allocation::{AllocationId, Estimate, NodeReport};
 use crate::ask::{After, Ask, Sweep};
 use crate::cluster::Terms;
 use crate::ending::{Ending, Outcome};
-use crate::job::{LastWords, Offer, StopWhy};
+use crate::job::{Crew, LastWords, Offer, StopWhy};
 use crate::shape::{Shape, Usage};
 use crate::time::Timestamp;
 
@@ -141,6 +141,15 @@ pub enum What {
         generation: Generation,
         /// The checkpoint that it went on from.
         resumed_from: Option<Step>,
+    },
+    /// Its ranks are on other nodes of the attempt than before: some are gone, or were and are back.
+    Regrouped {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        generation: Generation,
+        /// On which.
+        crew: Crew,
     },
     /// A checkpoint is safe.
     Committed {
@@ -326,6 +335,7 @@ impl Fact {
             What::RequeuedInPlace { .. } => "requeued-in-place",
             What::Joined { .. } => "joined",
             What::Started { .. } => "started",
+            What::Regrouped { .. } => "regrouped",
             What::Committed { .. } => "committed",
             What::Measured { .. } => "measured",
             What::Spoke { .. } => "spoke",
@@ -359,6 +369,7 @@ impl Fact {
             | What::RequeuedInPlace { job, .. }
             | What::Joined { job, .. }
             | What::Started { job, .. }
+            | What::Regrouped { job, .. }
             | What::Committed { job, .. }
             | What::Measured { job, .. }
             | What::Spoke { job, .. }

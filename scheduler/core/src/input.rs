@@ -5,7 +5,7 @@ use schliff_spec::id::{ClusterName, JobId, Step, SubmitKey};
 use crate::allocation::{AllocationId, Estimate, Listing, SubmitAnswer};
 use crate::ask::{After, Ask, Sweep, Trial};
 use crate::cluster::Terms;
-use crate::job::LastWords;
+use crate::job::{Crew, LastWords};
 use crate::shape::Shape;
 
 /// One thing that it is told.
@@ -121,6 +121,8 @@ pub enum News {
         /// The checkpoint that they went on from.
         resumed_from: Option<Step>,
     },
+    /// Nodes are gone, or were and are back.
+    Regrouped(Crew),
     /// It lives.
     Alive {
         /// Steps done, where told.

@@ -191,6 +191,9 @@ pub struct Attempt {
     /// What clusters offered, where it was chosen among several.
     #[serde(default)]
     pub offers: Vec<Offer>,
+    /// Those of its nodes that it runs on, where some are or were gone.
+    #[serde(default)]
+    pub crew: Option<Crew>,
     /// Not kept in the journal.
     #[serde(skip)]
     pub vitals: Vitals,
@@ -214,6 +217,14 @@ impl Attempt {
         self.requeues > 0 && self.granted_at.is_none() && self.ended.is_none()
     }
 
+    /// The name of the node with this number, where it is known.
+    pub fn node(&self, number: u32) -> Option<&NodeName> {
+        let nodes = self.held_nodes();
+        // Granted with fewer names than nodes, it is open whose they are.
+        let is_whole = nodes.len() == self.shape.nodes as usize;
+        nodes.get(number as usize).filter(|_| is_whole)
+    }
+
     /// Its agents may tell of runs that are over, with the same key: of earlier ones of an allocation
     /// that goes back to the queue, or of those from before it was adopted.
     pub fn may_have_had_runs(&self) -> bool {
@@ -233,6 +244,15 @@ impl Attempt {
             &self.nodes
         }
     }
+}
+
+/// Those nodes of an attempt that its ranks are on, by their numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crew {
+    /// They, in the order of their ranks.
+    pub nodes: Vec<u32>,
+    /// Nodes that are gone. Who is neither here nor there idles.
+    pub gone: Vec<u32>,
 }
 
 /// What is asked of clusters while one of several is chosen.

@@ -139,6 +139,15 @@ pub enum Reason {
     Preparing,
     /// It trains.
     Training,
+    /// It trains on fewer nodes than it has had: some are gone.
+    FewerNodes {
+        /// Those that it trains on.
+        nodes: u32,
+        /// Those that it had.
+        of: u32,
+        /// The ones that are gone, as far as their names are known.
+        gone: Vec<NodeName>,
+    },
     /// It trains, and its agents have not been heard for a while.
     Quiet {
         /// For so long.
@@ -193,6 +202,7 @@ impl Reason {
             Self::Joining { .. } => "joining",
             Self::Preparing => "preparing",
             Self::Training => "training",
+            Self::FewerNodes { .. } => "fewer-nodes",
             Self::Quiet { .. } => "quiet",
             Self::Stopping { .. } => "stopping",
             Self::BackOff { .. } => "back-off",
@@ -292,6 +302,7 @@ impl fmt::Display for Reason {
             }
             Self::Preparing => write!(f, "ranks read the model and the data"),
             Self::Training => write!(f, "trains"),
+            Self::FewerNodes { nodes, of, gone } => fewer(*nodes, *of, gone, f),
             Self::Quiet { for_ms } => {
                 write!(f, "trains; nothing was heard for {}", span(*for_ms))
             }
@@ -372,6 +383,15 @@ fn requeued(
     match why.is_empty() {
         true => Ok(()),
         false => write!(f, ": {why}"),
+    }
+}
+
+fn fewer(nodes: u32, of: u32, gone: &[NodeName], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "goes on with {nodes} of {of} nodes")?;
+    match gone {
+        [] => Ok(()),
+        [one] => write!(f, "; {one} is gone"),
+        several => write!(f, "; {} are gone", names(several)),
     }
 }
 

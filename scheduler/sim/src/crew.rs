@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use schliff_backend::Launch;
 use schliff_scheduler::allocation::AllocationEnd;
 use schliff_scheduler::input::News;
+use schliff_scheduler::job::Crew as Regrouped;
 use schliff_scheduler::shape::Shape;
 use schliff_spec::id::{NodeName, Step, SubmitKey};
 
@@ -132,6 +133,15 @@ impl Crew {
     /// All agents have come.
     pub(crate) fn is_whole(&self) -> bool {
         self.agents.iter().all(|agent| agent.has_come)
+    }
+
+    /// Half of its nodes, without the last one.
+    pub(crate) fn halved(&self) -> Regrouped {
+        let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        Regrouped {
+            nodes: (0..nodes / 2).collect(),
+            gone: vec![nodes - 1],
+        }
     }
 
     /// It trains or is about to, so that something can befall its ranks.

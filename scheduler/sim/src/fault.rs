@@ -49,6 +49,8 @@ faults! {
     ReorderedReport = "reordered-report",
     /// A node and all on it is gone.
     NodeDeath = "node-death",
+    /// The same, and what ran there goes on with the nodes that are left.
+    NodeDoneWithout = "node-done-without",
     /// The batch system believes a node dead; what it runs goes on.
     NodeIsolated = "node-isolated",
     /// A node takes nothing new.

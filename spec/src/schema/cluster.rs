@@ -118,7 +118,7 @@ const SLURM: &[Key] = &[
     key("relay_rate", Rate, Value("\"50MB/s\""), "Most that a coordinator's relay sends, reports and checkpoints of both directions together. Only with `reports = \"spool\"`."),
     key("accounting", Flag, Value("true"), "The accounting database is asked for jobs that the controller has forgotten."),
     key("may_start_now", Flag, Value("true"), "The two minutes that Slurm waits after a requeue are skipped, by `scontrol update StartTime=now`."),
-    key("no_kill", Flag, Value("false"), "A job lives on when one of its nodes dies, with fewer nodes (`--no-kill`)."),
+    key("no_kill", Flag, Value("false"), "Where a node dies, a job that can do with fewer nodes (`resources.min_nodes`) goes on with those that are left (`--no-kill`); any other starts again as a whole."),
     key("logins_per_minute", WholeIn(1, 60), Value("3"), "Log-ins over ssh, at most."),
     key("observe_every", Time, Follows("30s over ssh, else 10s"), "Time between two looks at the queue; one look is one query for all jobs."),
 ];

@@ -167,7 +167,7 @@ const EVALUATION: &[Key] = &[
 #[rustfmt::skip]
 const RESOURCES: &[Key] = &[
     key("nodes", Whole(1), None, "Machines. `nodes * gpus_per_node` is the number of ranks, a power of two."),
-    key("min_nodes", Whole(1), None, "Machines that it can do with where there are fewer: `nodes` is halved, never below this."),
+    key("min_nodes", Whole(1), None, "Machines that it can do with where there are fewer, or where some die (`slurm.no_kill` of the cluster): `nodes` is halved, never below this."),
     key("gpus_per_node", Whole(0), None, "GPUs on each of them, a rank each; 0 is one rank on the CPU."),
     key("cpus_per_node", Whole(1), None, "Cores on each of them."),
     key("time", Time, None, "Wall time asked for."),

@@ -15,5 +15,6 @@ mod quickstart;
 mod reach;
 mod relay;
 mod scene;
+mod shrink;
 mod site;
 mod whole;

@@ -581,7 +581,7 @@ pub struct ReportRequest {
 pub struct News {
     #[prost(int64, tag = "1")]
     pub at_ms: i64,
-    #[prost(oneof = "news::Body", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "news::Body", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub body: ::core::option::Option<news::Body>,
 }
 /// Nested message and enum types in `News`.
@@ -610,6 +610,9 @@ pub mod news {
         Ended(super::Ended),
         #[prost(message, tag = "10")]
         Beats(super::Beats),
+        /// Nodes are gone, or were and are back: from here on ranks are on these nodes.
+        #[prost(message, tag = "11")]
+        Regrouped(super::Regrouped),
     }
 }
 #[derive(serde::Serialize)]
@@ -627,6 +630,15 @@ pub struct Joined {
 pub struct Started {
     #[prost(uint64, optional, tag = "1")]
     pub resumed_from: ::core::option::Option<u64>,
+}
+/// Nodes of the attempt by their numbers, in the order of their ranks, and those that are gone.
+#[derive(serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Regrouped {
+    #[prost(uint32, repeated, tag = "1")]
+    pub nodes: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "2")]
+    pub gone: ::prost::alloc::vec::Vec<u32>,
 }
 #[derive(serde::Serialize)]
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -28,9 +28,9 @@ impl Pulses {
         }
     }
 
-    /// All ranks are started anew.
-    pub(super) fn begin(&mut self) {
-        self.ranks.fill(Pulse::default());
+    /// So many ranks are started anew.
+    pub(super) fn begin(&mut self, ranks: usize) {
+        self.ranks = vec![Pulse::default(); ranks];
     }
 
     /// A rank gave a sign of life at `now_ms`.
@@ -134,8 +134,10 @@ mod tests {
         assert!(!pulses.all_train());
         pulses.beat(1, beat(0, Doing::Reducing, 0), 0);
         assert!(pulses.all_train());
-        pulses.begin();
+        pulses.begin(1);
         assert!(!pulses.all_train());
+        pulses.beat(0, beat(0, Doing::Reducing, 0), 0);
+        assert!(pulses.all_train(), "those that are left");
         assert!(!Pulses::new(0).all_train());
     }
 }

@@ -6,6 +6,7 @@ use schliff_spec::event::Event;
 
 use super::last_word::Culprit;
 use super::{Reporter, wall_ms, words};
+use crate::crew::Crew;
 use crate::outcome::Outcome;
 use crate::shell::{Asked, Listener};
 
@@ -44,12 +45,15 @@ impl Listener for Reporting<'_> {
         self.shown.tell(text);
     }
 
-    fn begins(&mut self) {
+    fn begins(&mut self, crew: &Crew) {
         if let Some(reporter) = &mut self.reporter {
-            reporter.translator.begin();
-            reporter.desk.lock().pulses.begin();
+            let news = reporter.translator.begin(crew);
+            let mut inside = reporter.desk.lock();
+            inside.pulses.begin(crew.ranks());
+            news.into_iter()
+                .for_each(|body| inside.pending.push(body, wall_ms()));
         }
-        self.shown.begins();
+        self.shown.begins(crew);
     }
 
     fn over(&mut self, outcome: &Outcome) {

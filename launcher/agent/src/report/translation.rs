@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use schliff_spec::event::{CheckpointNews, Event, StepMetrics};
 use schliff_wire::v1::news::Body;
-use schliff_wire::v1::{CheckpointView, EvalPoint, Remark, Started, StepPoint};
+use schliff_wire::v1::{CheckpointView, EvalPoint, Regrouped, Remark, Started, StepPoint};
+
+use crate::crew::Crew;
 
 /// Wordings of warnings that are remembered.
 const MOST_WARNINGS: usize = 1_000;
@@ -18,6 +20,8 @@ const MOST_WARNINGS: usize = 1_000;
 pub(super) struct Translator {
     /// The attempt.
     generation: u64,
+    /// The nodes that the group is on and those that are gone, where that was told.
+    crew: Option<(Vec<usize>, Vec<usize>)>,
     is_started: bool,
     resumed_from: Option<u64>,
     is_delayed: bool,
@@ -29,6 +33,7 @@ impl Translator {
     pub(super) fn new(generation: u64) -> Self {
         Self {
             generation,
+            crew: None,
             is_started: false,
             resumed_from: None,
             is_delayed: false,
@@ -36,9 +41,21 @@ impl Translator {
         }
     }
 
-    /// All ranks are started, for the first time or again.
-    pub(super) fn begin(&mut self) {
+    /// All ranks are started, for the first time or again. That they are on other nodes than before is
+    /// news; at first they are on all.
+    pub(super) fn begin(&mut self, crew: &Crew) -> Option<Body> {
         (self.is_started, self.resumed_from) = (false, None);
+        let now = (crew.nodes().to_vec(), crew.gone().to_vec());
+        let is_news = match &self.crew {
+            Some(told) => *told != now,
+            None => !crew.is_whole(),
+        };
+        is_news.then(|| {
+            let numbers = |nodes: &[usize]| nodes.iter().map(|node| *node as u32).collect();
+            let (nodes, gone) = (numbers(&now.0), numbers(&now.1));
+            self.crew = Some(now);
+            Body::Regrouped(Regrouped { nodes, gone })
+        })
     }
 
     /// All ranks train, unless that was told.
@@ -193,7 +210,7 @@ mod tests {
     fn a_restart_tells_where_it_goes_on_from() {
         let mut translator = Translator::new(1);
         translator.event(0, &step(5), 0);
-        translator.begin();
+        assert_eq!(translator.begin(&Crew::whole(2, 1)), None);
         assert_eq!(kinds(&translator.event(0, &resumed(4), 0)), ["remark"]);
         let measured = Event::Evaluation {
             step: 4,
@@ -207,7 +224,11 @@ mod tests {
                 resumed_from: Some(4)
             })
         );
-        translator.begin();
+        let crew = Crew::whole(2, 1).without(&[1], &[0]);
+        let (nodes, gone) = (vec![0], vec![1]);
+        let regrouped = Body::Regrouped(Regrouped { nodes, gone });
+        assert_eq!(translator.begin(&crew), Some(regrouped));
+        assert_eq!(translator.begin(&crew), None, "told once");
         assert_eq!(
             kinds(&translator.event(0, &step(1), 0)),
             ["started", "step"]

@@ -6,12 +6,15 @@ use signal_hook::consts::{SIGINT, SIGUSR1, SIGUSR2};
 
 use super::*;
 
+mod shrinking;
+
 const RANKS: usize = 4;
 
 fn settings(nodes: usize) -> Settings {
     Settings {
         ranks: RANKS,
         nodes,
+        min_nodes: nodes,
         limits: Limits::of_hang(20_000),
         budget: Budget::of(2),
         only_term: false,
@@ -24,6 +27,7 @@ struct World {
     supervisor: Supervisor,
     now_ms: u64,
     generation: u64,
+    crew: Crew,
     /// Ranks of the newest generation that run.
     running: BTreeSet<usize>,
     stopped: BTreeSet<usize>,
@@ -41,6 +45,7 @@ impl World {
             supervisor: Supervisor::new(settings, 0),
             now_ms: 0,
             generation: 0,
+            crew: Crew::whole(settings.nodes, RANKS / settings.nodes),
             running: BTreeSet::new(),
             stopped: BTreeSet::new(),
             signals: Vec::new(),
@@ -55,11 +60,15 @@ impl World {
         while let Some(input) = inputs.pop() {
             for action in self.supervisor.step(input, self.now_ms) {
                 match action {
-                    Action::Start { generation, .. } => {
+                    Action::Start {
+                        generation, crew, ..
+                    } => {
                         assert!(self.running.is_empty(), "two generations at once");
-                        (self.generation, self.running) = (generation, (0..RANKS).collect());
+                        let ranks = 0..crew.ranks();
+                        (self.generation, self.crew) = (generation, crew);
+                        self.running = ranks.clone().collect();
                         self.stopped.clear();
-                        inputs.extend((0..RANKS).map(|rank| self.line(rank, &hello())));
+                        inputs.extend(ranks.map(|rank| self.line(rank, &hello())));
                     }
                     Action::Signal { rank, signal } => {
                         self.signals.push((rank, signal));
@@ -103,6 +112,14 @@ impl World {
         if self.running.remove(&rank) {
             self.step(self.ended(rank, code, signal));
         }
+    }
+
+    /// The ranks of a node die with its agent.
+    fn lose(&mut self, node: usize) {
+        let crew = self.crew.clone();
+        self.running
+            .retain(|rank| crew.node_of(*rank) != Some(node));
+        self.step(Input::NodeLost(node));
     }
 
     fn done(&mut self, rank: usize) {
@@ -242,8 +259,7 @@ fn nodes_are_waited_for_but_not_for_ever() {
     assert!(world.running.is_empty());
     world.step(Input::NodeJoined(1));
     assert_eq!(world.running.len(), RANKS);
-    world.running.retain(|rank| *rank < 2);
-    world.step(Input::NodeLost(1));
+    world.lose(1);
     assert!(
         world.told[0].starts_with("node 1 was lost"),
         "{:?}",
@@ -290,8 +306,13 @@ proptest! {
     /// Two generations never run at once ([`World::step`] checks it), an end is final and leaves no
     /// rank, and once faults stop each job ends.
     #[test]
-    fn whatever_happens_it_ends_and_leaves_nothing(faults in proptest::collection::vec(fault(), 0..60)) {
-        let mut world = World::new(2);
+    fn whatever_happens_it_ends_and_leaves_nothing(
+        faults in proptest::collection::vec(fault(), 0..60), min_nodes in 1..=2_usize
+    ) {
+        let mut world = World::with(Settings {
+            min_nodes,
+            ..settings(2)
+        });
         world.step(Input::NodeJoined(1));
         let mut ended = None;
         for fault in faults {
@@ -305,11 +326,7 @@ proptest! {
                 }
                 Fault::Signal(signal) => world.step(Input::Signal { node: 0, signal }),
                 Fault::Node(true) => world.step(Input::NodeJoined(1)),
-                Fault::Node(false) => {
-                    // The ranks of a node die with its agent.
-                    world.running.retain(|rank| *rank < 2);
-                    world.step(Input::NodeLost(1));
-                }
+                Fault::Node(false) => world.lose(1),
                 Fault::Stale(rank) => {
                     let news = News::Ended(Ending::default());
                     let generation = world.generation.wrapping_sub(1);

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use schliff_agent::crew::Crew;
 use schliff_agent::report::{Coordinators, LastWord, Options, Reporter, Reporting, To, Token};
 use schliff_agent::shell::{Asked, Listener};
 use schliff_spec::event::{Beat, CheckpointNews, Doing, Event, StepMetrics};
@@ -98,7 +99,7 @@ fn an_attempt_is_told_from_its_beginning_to_its_end() {
     let mut reporter = reporter(&[far.url()], None);
     let mut shown = Shown::default();
     let mut reporting = Reporting::new(Some(&mut reporter), &mut shown);
-    reporting.begins();
+    reporting.begins(&Crew::whole(1, 2));
     for rank in 0..2 {
         let (step, doing, for_ms) = (0, Doing::Computing, 5);
         let beat = Beat {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use schliff_agent::crew::Crew;
 use schliff_agent::relay::allowance::Bandwidth;
 use schliff_agent::relay::folder::Folder;
 use schliff_agent::relay::taker::Far;
@@ -80,7 +81,7 @@ fn an_attempt_that_reaches_nobody_is_told_from_its_beginning_to_its_end() {
     {
         let mut shown = Shown::default();
         let mut reporting = Reporting::new(Some(&mut reporter), &mut shown);
-        reporting.begins();
+        reporting.begins(&Crew::whole(1, 2));
         let (step, doing, for_ms) = (0, Doing::Computing, 5);
         let beat = Beat {
             step,

@@ -183,6 +183,7 @@ fn pretended(key: SubmitKey, nodes: u32) -> Launch {
             cpus_per_node: 1,
             ranks: nodes,
         },
+        min_nodes: None,
         placement: Vec::new(),
         avoid: Vec::new(),
         time_limit_ms: None,

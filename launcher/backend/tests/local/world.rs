@@ -180,6 +180,7 @@ impl World for LocalWorld {
                 cpus_per_node: 1,
                 ranks: 1,
             },
+            min_nodes: None,
             placement: Vec::new(),
             avoid: Vec::new(),
             time_limit_ms: None,

@@ -25,6 +25,7 @@ fn a_script_for_a_user_can_be_read() {
             job_toml: "name = \"desk\"\n\n[model]\nbase = \"gguf:/models/base.gguf\"\n",
             out: "runs/desk",
             shape: launch.shape,
+            min_nodes: None,
             time_limit_ms: launch.time_limit_ms,
             work_ms: None,
             wish: &launch.wish,

@@ -37,6 +37,7 @@ fn submit(world: &SlurmWorld, options: &[&str]) -> AllocationId {
         job_toml: JOB,
         out: "runs/it's a",
         shape: world.launch(key(world)).shape,
+        min_nodes: None,
         time_limit_ms: Some(600_000),
         work_ms: None,
         wish: &BatchWish::default(),

@@ -216,6 +216,7 @@ impl World for SlurmWorld {
                 cpus_per_node: 1,
                 ranks: 1,
             },
+            min_nodes: None,
             placement: Vec::new(),
             avoid: Vec::new(),
             time_limit_ms: Some(600_000),

@@ -38,6 +38,9 @@ pub(crate) struct PlaceArgs {
     /// Nodes of the job
     #[arg(long, value_name = "N")]
     pub(crate) nodes: Option<usize>,
+    /// Go on without nodes that are lost for good: N is halved, never below M [default: N, all are needed]
+    #[arg(long, value_name = "M")]
+    pub(crate) min_nodes: Option<usize>,
     /// Ranks on each node [default: its GPUs, else gpus_per_node of the job, else 1]
     #[arg(long, value_name = "K")]
     pub(crate) ranks_per_node: Option<usize>,

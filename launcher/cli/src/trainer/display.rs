@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use schliff_agent::crew::Crew;
 use schliff_agent::shell::{Listener, Run};
 use schliff_spec::event::Event;
 
@@ -15,7 +16,7 @@ use crate::terminal;
 pub(super) struct Display<'a> {
     progress: &'a mut Progress,
     ranks: usize,
-    ranks_per_node: usize,
+    crew: Crew,
     warnings: BTreeSet<String>,
 }
 
@@ -25,7 +26,7 @@ impl<'a> Display<'a> {
         Self {
             progress,
             ranks: 1,
-            ranks_per_node: 1,
+            crew: Crew::whole(1, 1),
             warnings: BTreeSet::new(),
         }
     }
@@ -34,7 +35,7 @@ impl<'a> Display<'a> {
     pub(super) fn new(progress: &'a mut Progress, run: &Run) -> Self {
         Self {
             ranks: run.ranks,
-            ranks_per_node: run.ranks_per_node(),
+            crew: Crew::whole(run.nodes, run.ranks_per_node()),
             ..Self::alone(progress)
         }
     }
@@ -57,10 +58,14 @@ impl Listener for Display<'_> {
         match self.ranks {
             1 => self.progress.say(line),
             _ => {
-                let node = rank / self.ranks_per_node;
+                let node = self.crew.node_of(rank).unwrap_or(0);
                 self.progress.say(&format!("[{node}:{rank}] {line}"));
             }
         }
+    }
+
+    fn begins(&mut self, crew: &Crew) {
+        self.crew.clone_from(crew);
     }
 
     fn tell(&mut self, text: &str) {

@@ -61,7 +61,7 @@ fn reported(args: &AgentArgs) -> Outcome {
     let plan = plan(args);
     let succession = succession(args)?;
     let mut reporter = told::reporter(args, plan.as_ref().ok())?;
-    let node = plan.as_ref().map_or(0, |plan| plan.place.node);
+    let teller = told::Teller::of(plan.as_ref().ok());
     let outcome =
         plan.and_then(|plan| carry_out(&plan, args, reporter.as_mut(), succession.as_ref()));
     if exit_of(&outcome) == ExitCode::Superseded {
@@ -71,7 +71,7 @@ fn reported(args: &AgentArgs) -> Outcome {
         return Err(trainer::superseded());
     }
     if let Some(reporter) = reporter {
-        told::end(reporter, node, &outcome);
+        told::end(reporter, teller, &outcome);
     }
     outcome
 }
@@ -121,6 +121,7 @@ fn plan(args: &AgentArgs) -> Result<Plan, CliError> {
         collective: args.group.collective,
         ranks,
         nodes: place.nodes,
+        min_nodes: min_nodes(args.place.min_nodes, place.nodes)?,
         max_restarts: args.group.max_restarts,
         limits: Limits::of_hang(args.group.hang_timeout * 1_000),
         stop_after: args.report.time_limit.map(stop_after),
@@ -130,6 +131,17 @@ fn plan(args: &AgentArgs) -> Result<Plan, CliError> {
         run,
         secret_file,
     })
+}
+
+/// The fewest nodes that the job goes on with where some are lost; all of them where nothing is said.
+fn min_nodes(asked: Option<usize>, nodes: usize) -> Result<usize, CliError> {
+    match asked {
+        Some(least) if least > nodes => {
+            let error = format!("--min-nodes {least} cannot be: there are {nodes} nodes");
+            Err(CliError::usage(error))
+        }
+        least => Ok(least.unwrap_or(nodes).max(1)),
+    }
 }
 
 /// When to ask ranks to stop, within a wall time of so many seconds: early enough to commit.

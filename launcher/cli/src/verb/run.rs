@@ -45,6 +45,7 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
         collective: args.group.collective,
         ranks,
         nodes: 1,
+        min_nodes: 1,
         max_restarts: args.group.max_restarts,
         limits: Limits::of_hang(args.group.hang_timeout * 1_000),
         stop_after: None,

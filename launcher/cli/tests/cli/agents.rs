@@ -13,6 +13,7 @@ struct Site {
     job: JobFolder,
     leader: String,
     scene: String,
+    more: &'static [&'static str],
 }
 
 impl Site {
@@ -24,6 +25,7 @@ impl Site {
             job: JobFolder::with(""),
             leader: free.expect("a free port").to_string(),
             scene: scene.to_owned(),
+            more: &[],
         }
     }
 
@@ -34,6 +36,7 @@ impl Site {
         args.extend(["--ranks-per-node", "2", "--leader", &self.leader]);
         args.extend(["--listen", &listen, "--secret-file", "secret", "--json"]);
         args.extend(["--hang-timeout", "3"]);
+        args.extend(self.more);
         let mut command = schliff(&args, &self.scene);
         command.current_dir(self.job.path("")).env("BEFORE", RANK);
         Running::start(command)
@@ -164,6 +167,44 @@ fn a_node_whose_agent_is_killed_may_return() {
         follower.stderr
     );
     assert_eq!(follower.code, Some(0), "{}", follower.stderr);
+}
+
+#[test]
+fn a_node_whose_agent_is_killed_is_done_without_where_that_is_allowed() {
+    let mut site = Site::new(
+        r#"echo "rank $rank is there" >&2
+        [ "$generation" = 0 ] && { commit 4; work 7 computing; }
+        result"#,
+    );
+    site.more = &["--min-nodes", "1"];
+    let (mut leader, follower) = site.both();
+    leader.wait_for("rank 3 is there");
+    follower.signal(Signal::KILL);
+    assert_eq!(follower.end().code, None);
+    let leader = leader.end();
+    assert_eq!(leader.code, Some(0), "{}", leader.stderr);
+    for told in [
+        "node 1 was lost at step 7; restarting from step 4 (1 of 3)",
+        "node 1 is gone; going on with 1 of 2 nodes",
+    ] {
+        assert!(leader.stderr.contains(told), "{told} in {}", leader.stderr);
+    }
+    let place = place(&leader);
+    assert_eq!(
+        (&place["world_size"], &place["local_world_size"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(place["generation"], 1);
+}
+
+#[test]
+fn more_nodes_than_there_are_cannot_be_needed() {
+    let mut site = Site::new("result");
+    site.more = &["--min-nodes", "3"];
+    let ended = site.node(0).end();
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    let told = "--min-nodes 3 cannot be: there are 2 nodes";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
 }
 
 #[test]

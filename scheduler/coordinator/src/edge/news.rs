@@ -4,13 +4,17 @@
 //! tells what cannot be is refused as a whole, with the reason: nothing of it is kept. News of
 //! older attempts are taken, for their lines; the brain knows what else they are worth.
 
+use std::collections::BTreeSet;
+
 use schliff_scheduler::input;
-use schliff_scheduler::job::LastWords;
+use schliff_scheduler::job::{Crew, LastWords};
 use schliff_scheduler::shape::Shape;
 use schliff_scheduler::time::Timestamp;
 use schliff_spec::id::{NodeName, Step};
 use schliff_wire::v1::news::Body;
-use schliff_wire::v1::{CheckpointView, Ended, EvalPoint, RankView, ReportRequest, StepPoint};
+use schliff_wire::v1::{
+    CheckpointView, Ended, EvalPoint, RankView, Regrouped, ReportRequest, StepPoint,
+};
 
 use crate::journal::LINE_BYTES;
 use crate::refusal::Refusal;
@@ -35,6 +39,8 @@ pub(crate) struct Known {
     pub(crate) shape: Option<Shape>,
     /// Its nodes, in order.
     pub(crate) nodes: Vec<NodeName>,
+    /// The numbers of those that its ranks are on, where it is not on all.
+    pub(crate) crew: Option<Vec<u32>>,
     /// It is the job's newest attempt.
     pub(crate) is_newest: bool,
     /// The newest checkpoint of the job.
@@ -62,6 +68,8 @@ pub(crate) struct Heard {
     pub(crate) lines: Vec<Line>,
     /// Signs of life.
     pub(crate) ranks: Vec<RankView>,
+    /// Ranks are on other nodes than before: what was known of ranks is of none of these.
+    pub(crate) is_regrouped: bool,
     /// Where training stands by steps and starts; `None` where there were none.
     pub(crate) step: Option<u64>,
     /// The last news that is in it, or was taken before.
@@ -103,6 +111,7 @@ pub(crate) fn heard(
         step: known.step,
         steps: known.steps,
         floor: known.committed,
+        crew: known.crew.clone(),
         sequence: 0,
         heard: Heard {
             taken: known.taken,
@@ -128,6 +137,8 @@ struct Reader<'a> {
     steps: u64,
     /// Training never begins again below it.
     floor: u64,
+    /// The nodes that ranks are on, where that is not all of them.
+    crew: Option<Vec<u32>>,
     sequence: u64,
     heard: Heard,
 }
@@ -168,6 +179,7 @@ impl Reader<'_> {
                 let rank = remark.rank.unwrap_or(0);
                 self.lines(vec![(rank, format!("agent: {}", remark.text))], at_ms)
             }
+            Body::Regrouped(Regrouped { nodes, gone }) => self.regrouped(nodes, gone),
             Body::Ended(ended) => {
                 self.ended(ended, at_ms);
                 Ok(())
@@ -186,6 +198,22 @@ impl Reader<'_> {
             return Err(Refusal::invalid("impossible-world", text));
         }
         self.heard.news.push(input::News::Joined);
+        Ok(())
+    }
+
+    fn regrouped(&mut self, nodes: Vec<u32>, gone: Vec<u32>) -> Result<(), Refusal> {
+        let all: Vec<_> = nodes.iter().chain(&gone).collect();
+        let are_distinct = all.iter().collect::<BTreeSet<_>>().len() == all.len();
+        let is_own = |node: &&&u32| self.known.shape.is_none_or(|shape| **node < &shape.nodes);
+        if nodes.is_empty() || !are_distinct || !all.iter().all(|node| is_own(&node)) {
+            let text = format!("ranks on nodes {nodes:?} without {gone:?} cannot be");
+            return Err(Refusal::invalid("impossible-node", text));
+        }
+        self.crew = Some(nodes.clone());
+        self.heard.ranks.clear();
+        self.heard.is_regrouped = true;
+        let news = input::News::Regrouped(Crew { nodes, gone });
+        self.heard.news.push(news);
         Ok(())
     }
 
@@ -285,7 +313,11 @@ impl Reader<'_> {
     }
 
     fn node_of(&self, rank: u32) -> Option<&NodeName> {
-        let node = rank.checked_div(self.ranks_per_node()?)?;
+        let place = rank.checked_div(self.ranks_per_node()?)?;
+        let node = match &self.crew {
+            Some(crew) => *crew.get(place as usize)?,
+            None => place,
+        };
         self.known.nodes.get(node as usize)
     }
 

@@ -107,6 +107,7 @@ fn known(look: Look<'_>, key: SubmitKey, taken: u64) -> Option<Known> {
     Some(Known {
         shape: attempt.map(|it| it.shape),
         nodes: attempt.map_or(Vec::new(), |it| it.held_nodes().to_vec()),
+        crew: attempt.and_then(|it| Some(it.crew.as_ref()?.nodes.clone())),
         is_newest,
         committed: number(job.committed),
         step: recent.map_or(0, |recent| recent.told(key.generation)),

@@ -1,6 +1,7 @@
 //! Entries of the journal, in words.
 
 use schliff_scheduler::fact::{Fact, What};
+use schliff_scheduler::job::Crew;
 use schliff_scheduler::reason::Reason;
 use schliff_scheduler::time::{Timestamp, span};
 use schliff_spec::id::Step;
@@ -48,6 +49,7 @@ fn text(what: &What, at: Timestamp) -> String {
             Some(step) => format!("trains, from step {step} on"),
             None => "trains, from the beginning".into(),
         },
+        What::Regrouped { crew, .. } => regrouped(crew),
         What::Committed { step, .. } => format!("the checkpoint of step {step} is safe"),
         What::Measured { step, loss, .. } => format!("held-out loss {loss:.4} at step {step}"),
         What::Spoke { words, .. } => match words.error.is_empty() {
@@ -78,6 +80,19 @@ fn later(what: &What) -> String {
         What::ClusterAdded { cluster, .. } => format!("the cluster {cluster} is there"),
         What::ClusterRemoved { cluster } => format!("the cluster {cluster} is gone"),
         _ => String::new(),
+    }
+}
+
+fn regrouped(crew: &Crew) -> String {
+    let numbers = |nodes: &[u32]| {
+        let numbers: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+        let word = if nodes.len() == 1 { "node" } else { "nodes" };
+        format!("{word} {}", numbers.join(", "))
+    };
+    let on = format!("goes on with {}", numbers(&crew.nodes));
+    match crew.gone.is_empty() {
+        true => on,
+        false => format!("{on}, without {}", numbers(&crew.gone)),
     }
 }
 
@@ -142,6 +157,10 @@ mod tests {
             planned.text,
             "attempt 2: 4 GPUs on each of 2 nodes of local, for 2 h 00 min, from step 40 on"
         );
+        let regrouped = told(
+            r#"{"at":5,"fact":"regrouped","job":42,"generation":2,"crew":{"nodes":[0],"gone":[1]}}"#,
+        );
+        assert_eq!(regrouped.text, "goes on with node 0, without node 1");
         let spoke = told(
             r#"{"at":5,"fact":"spoke","job":42,"generation":2,
             "words":{"exit_code":1,"error":"no data","culprit":null}}"#,

@@ -3,7 +3,7 @@ use schliff_scheduler::State;
 use schliff_scheduler::allocation::{AllocationId, NodeReport};
 use schliff_scheduler::ending::{Ending, Outcome};
 use schliff_scheduler::fact::{Fact, What};
-use schliff_scheduler::job::{LastWords, StopWhy};
+use schliff_scheduler::job::{Crew, LastWords, StopWhy};
 use schliff_scheduler::time::Timestamp;
 use schliff_spec::id::{ClusterName, Generation, JobId, NodeName, Step};
 
@@ -59,6 +59,14 @@ fn beginnings() -> impl Strategy<Value = What> {
             job,
             generation,
             node
+        }),
+        (an_attempt(), 0..3_u32).prop_map(|((job, generation), gone)| What::Regrouped {
+            job,
+            generation,
+            crew: Crew {
+                nodes: vec![0],
+                gone: vec![gone],
+            },
         }),
         an_attempt().prop_map(|(job, generation)| What::Started {
             job,

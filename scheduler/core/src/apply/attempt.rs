@@ -43,6 +43,13 @@ pub(super) fn change(job: &mut Job, fact: &Fact) {
                 job.failures = 0;
             }
         }
+        What::Regrouped {
+            generation, crew, ..
+        } => {
+            if let Some(attempt) = live(job, *generation) {
+                attempt.crew = Some(crew.clone());
+            }
+        }
         _ => alive(job, fact),
     }
 }
@@ -180,6 +187,7 @@ fn requeued(job: &mut Job, fact: &Fact) {
     attempt.earlier_ms = attempt.earlier_ms.saturating_add(*ran_ms);
     attempt.granted_at = None;
     attempt.nodes.clear();
+    attempt.crew = None;
     if attempt.may_be_outspoken() {
         attempt.last_words = None;
     }
@@ -227,6 +235,7 @@ fn planned(job: &mut Job, fact: &Fact) {
         requeues: 0,
         earlier_ms: 0,
         offers: Vec::new(),
+        crew: None,
         vitals: Vitals::default(),
     });
 }

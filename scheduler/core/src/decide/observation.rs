@@ -3,18 +3,19 @@
 //! Rules: what is missing is unknown, not ended. It has vanished only when complete listings have
 //! lacked it for long and its agents were silent as long. The agent's last words count more than the
 //! batch system's when they say that all is committed. What ran and waits again was taken back into the
-//! queue; that is believed once the listing cannot be older than the run (`settle_ms`).
+//! queue; that is believed once the listing cannot be older than the run (`settle_ms`). What lives on
+//! without the node of its leader is over.
 
 use std::collections::BTreeMap;
 
-use schliff_spec::id::SubmitKey;
+use schliff_spec::id::{NodeName, SubmitKey};
 
 use super::{Draft, end};
 use crate::allocation::{Allocation, AllocationEnd, AllocationStatus, Listing, NodeReport};
 use crate::cluster::Cluster;
 use crate::ending::{Consequence, Ending};
 use crate::fact::What;
-use crate::job::{Attempt, Job};
+use crate::job::{Attempt, Job, StopWhy};
 use crate::policy::{CALL_MS, JOIN_MS, VANISH_MS};
 use crate::time::Timestamp;
 
@@ -146,6 +147,32 @@ fn running(
         });
     }
     seen(draft, job, attempt);
+    if !has_moved
+        && job.stop.is_none()
+        && let Some(first) = lost_first(draft, attempt, allocation, asked_at)
+    {
+        let nodes = vec![first.clone()];
+        let ending = Ending::NodesLost { nodes };
+        draft.push(What::StopAsked {
+            job: job.id,
+            why: StopWhy::Failed { ending },
+            is_now: true,
+        });
+    }
+}
+
+/// The first of its nodes where it lives on without it. What leads ran there: nothing is left that
+/// works, and a batch system may wait for ever for the end of it.
+fn lost_first<'a>(
+    draft: &Draft<'_>,
+    attempt: &'a Attempt,
+    allocation: &Allocation,
+    asked_at: Timestamp,
+) -> Option<&'a NodeName> {
+    let is_fresh = asked_at >= attempt.granted_at?.plus(settle_ms(draft, attempt));
+    let is_told = is_fresh && !allocation.nodes.is_empty();
+    let first = attempt.nodes.first().filter(|_| is_told)?;
+    (!allocation.nodes.contains(first)).then_some(first)
 }
 
 /// Whether it runs on other nodes than it did: it was taken back into the queue in between, and no

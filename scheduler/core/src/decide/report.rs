@@ -12,7 +12,7 @@ use super::Draft;
 use super::halving::is_at_rung;
 use crate::fact::What;
 use crate::input::{News, Report};
-use crate::job::{Attempt, Job, LastWords, Phase, StopWhy};
+use crate::job::{Attempt, Crew, Job, LastWords, Phase, StopWhy};
 use crate::policy::JOIN_MS;
 use crate::rejection::Rejection;
 
@@ -90,6 +90,38 @@ fn late(draft: &mut Draft<'_>, job: &Job, report: &Report) {
 /// An agent of a new run, or of the first.
 fn is_there(news: &News) -> bool {
     matches!(news, News::Joined | News::Started { .. })
+}
+
+/// The nodes that the newest run of a report is on, where that is told.
+fn crew(report: &Report) -> Option<&Crew> {
+    report.news.iter().fold(None, |last, news| match news {
+        News::Regrouped(crew) => Some(crew),
+        News::Joined => None,
+        _ => last,
+    })
+}
+
+/// It goes on without nodes: each that is newly gone is blamed.
+fn regroup(draft: &mut Draft<'_>, attempt: &Attempt, report: &Report) {
+    let told = crew(report).filter(|crew| attempt.crew.as_ref() != Some(crew));
+    let Some(crew) = told.filter(|_| !attempt.is_listed_first()) else {
+        return;
+    };
+    draft.push(What::Regrouped {
+        job: report.key.job,
+        generation: attempt.generation,
+        crew: crew.clone(),
+    });
+    let was_gone = attempt.crew.as_ref().map(|before| &before.gone);
+    let is_new = |node: &&u32| was_gone.is_none_or(|gone| !gone.contains(node));
+    for node in crew.gone.iter().filter(is_new) {
+        if let Some(name) = attempt.node(*node) {
+            draft.push(What::NodeStruck {
+                cluster: attempt.cluster.clone(),
+                node: name.clone(),
+            });
+        }
+    }
 }
 
 /// Last words that no news of a further run follow.
@@ -192,6 +224,7 @@ fn tell(draft: &mut Draft<'_>, job: &Job, attempt: &Attempt, report: &Report) {
             }
         }
     }
+    regroup(draft, attempt, report);
     if let Some(words) = last_words(report).filter(|words| takes(draft, attempt, words)) {
         draft.push(What::Spoke {
             job: job.id,

@@ -2,7 +2,7 @@ use schliff_scheduler::allocation::{AllocationEnd, AllocationStatus, SubmitAnswe
 use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::ending::{Ending, Outcome};
 use schliff_scheduler::input::{Input, News};
-use schliff_scheduler::job::Phase;
+use schliff_scheduler::job::{Crew, Phase};
 use schliff_scheduler::policy::{JOIN_MS, SILENT_MS, VANISH_MS};
 use schliff_scheduler::rejection::Rejection;
 use schliff_spec::id::{Generation, Step};
@@ -263,4 +263,37 @@ fn nodes_that_fail_are_avoided_while_others_are_left() {
         .map(|a| a.placement[0].as_str().to_owned())
         .collect();
     assert_eq!(places, ["n0", "n0", "n1"]);
+}
+
+#[test]
+fn an_attempt_lives_on_without_a_node_and_says_so() {
+    let mut desk = Desk::with_nodes(8);
+    let job = desk.submit(of_shape(2, 4));
+    desk.tick();
+    desk.run(job);
+    assert_eq!(desk.why(job), "trains");
+    let crew = Crew {
+        nodes: vec![0],
+        gone: vec![1],
+    };
+    let news = [News::Regrouped(crew), News::Started { resumed_from: None }];
+    desk.report(job, &news);
+    desk.report(job, &news);
+    assert_eq!(desk.why(job), "goes on with 1 of 2 nodes; n1 is gone");
+    let cluster = &desk.state.clusters[&desk.job(job).attempts[0].cluster];
+    let strikes: Vec<_> = cluster
+        .strikes
+        .iter()
+        .map(|(node, s)| (node.as_str(), s.count))
+        .collect();
+    assert_eq!(strikes, [("n1", 1)], "blamed once");
+    let back = Crew {
+        nodes: vec![0, 1],
+        gone: Vec::new(),
+    };
+    desk.report(job, &[News::Regrouped(back)]);
+    assert_eq!(desk.why(job), "trains");
+    desk.exit(job, 0);
+    assert_eq!(desk.outcome(job), Some(&Outcome::Succeeded));
+    assert_eq!(desk.job(job).attempts.len(), 1);
 }

@@ -6,7 +6,7 @@ use schliff_scheduler::cluster::{Queue, Terms};
 use schliff_scheduler::ending::{Ending, Outcome};
 use schliff_scheduler::fact::What;
 use schliff_scheduler::input::{Input, News};
-use schliff_scheduler::job::{LastWords, Phase};
+use schliff_scheduler::job::{Crew, LastWords, Phase};
 use schliff_scheduler::looks;
 use schliff_scheduler::policy::{JOIN_MS, LOOK_MS, SILENT_MS, WORDS_MS};
 use schliff_scheduler::shape::Budget;
@@ -245,8 +245,62 @@ fn an_allocation_that_lost_a_node_and_lives_on_has_not_moved() {
     desk.accept(job);
     list(&mut desk, job, AllocationStatus::Running, &["n0", "n1"]);
     later(&mut desk, HOUR_MS);
-    list(&mut desk, job, AllocationStatus::Running, &["n1"]);
+    list(&mut desk, job, AllocationStatus::Running, &["n0"]);
     assert_eq!(desk.job(job).live().map(|a| a.requeues), Some(0));
+    assert_eq!(desk.job(job).stop, None);
+}
+
+#[test]
+fn an_allocation_that_lives_on_without_the_node_of_its_leader_is_over() {
+    let mut desk = chaining();
+    let job = desk.submit(of_shape(2, 1));
+    desk.tick();
+    desk.accept(job);
+    list(&mut desk, job, AllocationStatus::Running, &["n0", "n1"]);
+    list(&mut desk, job, AllocationStatus::Running, &["n1"]);
+    assert_eq!(
+        desk.job(job).stop,
+        None,
+        "the listing may be of an earlier run"
+    );
+    later(&mut desk, HOUR_MS);
+    list(&mut desk, job, AllocationStatus::Running, &["n1"]);
+    insta::assert_snapshot!(desk.why(job), @"is taken down: failed: n0");
+    desk.end(job, AllocationEnd::Cancelled);
+    let attempt = desk.job(job).attempts.last();
+    let nodes = vec!["n0".parse().expect("a name")];
+    assert_eq!(
+        attempt.and_then(|it| it.ending()),
+        Some(&Ending::NodesLost { nodes })
+    );
+    assert_eq!(phase(&desk, job), "recovering");
+}
+
+#[test]
+fn a_further_run_has_all_nodes_again() {
+    let mut desk = chaining();
+    let job = desk.submit(of_shape(2, 1));
+    desk.tick();
+    desk.accept(job);
+    list(&mut desk, job, AllocationStatus::Running, &["n0", "n1"]);
+    let crew = Crew {
+        nodes: vec![0],
+        gone: vec![1],
+    };
+    let started = News::Started { resumed_from: None };
+    desk.report(
+        job,
+        &[News::Joined, News::Regrouped(crew.clone()), started.clone()],
+    );
+    insta::assert_snapshot!(desk.why(job), @"goes on with 1 of 2 nodes; n1 is gone");
+    later(&mut desk, HOUR_MS);
+    list(&mut desk, job, waits("BeginTime"), &[]);
+    list(&mut desk, job, AllocationStatus::Running, &["n0", "n2"]);
+    desk.report(
+        job,
+        &[News::Regrouped(crew), said(75), News::Joined, started],
+    );
+    insta::assert_snapshot!(desk.why(job), @"trains");
 }
 
 #[test]

@@ -376,6 +376,7 @@ fn launch(order: &Order) -> Launch {
         key: order.key,
         name: order.ask.name.clone(),
         shape: order.shape,
+        min_nodes: None,
         placement: order.placement.clone(),
         avoid: order.avoid.clone(),
         time_limit_ms: order.time_limit_ms,

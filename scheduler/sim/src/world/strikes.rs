@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use schliff_scheduler::allocation::AllocationEnd;
+use schliff_scheduler::input::News;
 use schliff_spec::id::{NodeName, SubmitKey};
 
 use super::crews::CrewEvent;
@@ -124,8 +125,12 @@ impl World {
         };
         let site = crew.site;
         let isolates = strike.fault == Fault::NodeIsolated;
-        let most = if isolates { usize::MAX } else { 1 };
-        let nodes: BTreeSet<_> = crew.nodes.iter().take(most).cloned().collect();
+        let spared = (!isolates && self.can_do_without(crew)).then_some(key);
+        let nodes: BTreeSet<_> = match (isolates, spared) {
+            (true, _) => crew.nodes.iter().cloned().collect(),
+            (false, None) => crew.nodes.iter().take(1).cloned().collect(),
+            (false, Some(_)) => crew.nodes.last().cloned().into_iter().collect(),
+        };
         self.count(strike.fault, &key.to_string());
         for name in &nodes {
             if let Some(node) = self.sites[site].nodes.get_mut(name) {
@@ -133,7 +138,8 @@ impl World {
             }
         }
         let touched = |crew: &&mut Crew| {
-            crew.site == site && !crew.is_zombie && crew.nodes.iter().any(|n| nodes.contains(n))
+            let is_other = crew.site == site && !crew.is_zombie && Some(crew.key) != spared;
+            is_other && crew.nodes.iter().any(|n| nodes.contains(n))
         };
         let mut dead = Vec::new();
         for crew in self.crews.values_mut().filter(touched) {
@@ -163,9 +169,32 @@ impl World {
             self.taken_back_or(key, end);
             self.kill(key, "its node is lost");
         }
+        if let Some(key) = spared {
+            self.do_without(key);
+        }
         // Nothing new is put there before what was left is removed.
         let up_ms = strike.for_ms + CLEAN_MS + 1_000;
         self.after(up_ms, Event::Heal(Heal::Nodes { site, nodes }));
+    }
+
+    /// Where the batch system lets what has lost nodes live on; half of the jobs want that.
+    fn can_do_without(&self, crew: &Crew) -> bool {
+        let wants = crew.key.job.0.is_multiple_of(2) && crew.nodes.len().is_multiple_of(2);
+        wants && crew.has_ranks() && !self.sites[crew.site].is_ours()
+    }
+
+    /// Its last node is gone: it goes on with half of them.
+    fn do_without(&mut self, key: SubmitKey) {
+        self.count(Fault::NodeDoneWithout, &key.to_string());
+        let Some(crew) = self.crews.get_mut(&key) else {
+            return;
+        };
+        if let Some(last) = crew.agents.last_mut() {
+            last.has_come = false;
+        }
+        let regrouped = crew.halved();
+        crew.note(News::Regrouped(regrouped));
+        self.ranks_die(key);
     }
 
     /// Also what still waits can be cancelled there.

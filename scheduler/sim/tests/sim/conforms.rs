@@ -45,6 +45,7 @@ impl Conforming {
                 cpus_per_node: 1,
                 ranks: nodes,
             },
+            min_nodes: None,
             placement: on.filter(|_| is_ours).take(nodes as usize).collect(),
             avoid: Vec::new(),
             time_limit_ms: None,

@@ -33,7 +33,7 @@ pub(super) fn ask(site: &Slurm, launch: &Launch) -> Ask {
         time_min: launch.time_limit_ms.map(minutes),
         signal: signal(site, launch.time_limit_ms),
         may_requeue: site.chain != Chain::None,
-        no_kill: site.no_kill,
+        no_kill: site.no_kill && launch.shrinks_to().is_some(),
         exclude: launch.avoid.iter().map(ToString::to_string).collect(),
         more: profile.options.clone(),
         ..Ask::default()

@@ -39,6 +39,8 @@ pub struct ByHand<'a> {
     pub out: &'a str,
     /// How much it takes.
     pub shape: Shape,
+    /// The fewest nodes that it can do with where some are lost; `None` where it needs all.
+    pub min_nodes: Option<u32>,
     /// Wall time of one Slurm job.
     pub time_limit_ms: Option<u64>,
     /// Wall time in all.
@@ -128,6 +130,7 @@ fn launch(job: &ByHand<'_>) -> Launch {
         },
         name: job.name.to_owned(),
         shape: job.shape,
+        min_nodes: job.min_nodes,
         placement: Vec::new(),
         avoid: Vec::new(),
         time_limit_ms: job.time_limit_ms,

@@ -11,7 +11,9 @@ use super::body::{Body, quoted};
 
 /// Agents that are left tell why one of them ended, and stop waiting for it by themselves: longer
 /// than an absent node is waited for.
-const WAIT_S: u64 = 180;
+const WAIT: &str = "--kill-on-bad-exit=0 --wait=180 # those that are left tell why one ended";
+/// Agents that are left go on, for as long as there is work.
+const STAY: &str = "--kill-on-bad-exit=0 --wait=0 --no-kill # those that are left go on";
 
 impl Body<'_> {
     /// The variables `on_node`, `agent` and `srun_options` of the script.
@@ -44,11 +46,20 @@ impl Body<'_> {
         }
         lines.push(line.join(" "));
         lines.push("--starts \"$folder/starts\" --start \"$start\"".to_owned());
+        if let Some(least) = self.shrinks_to() {
+            lines.push(format!("--min-nodes {least}"));
+        }
         if let Some(suffix) = &self.site.launch.host_suffix {
             let suffix = quoted("the suffix of hosts", suffix)?;
             lines.push(format!("--leader \"$SLURMD_NODENAME\"{suffix}"));
         }
         Ok(lines)
+    }
+
+    /// Where the site lets a job live on that has lost nodes.
+    fn shrinks_to(&self) -> Option<u32> {
+        let may = self.site.no_kill;
+        self.launch.shrinks_to().filter(|_| may)
     }
 
     fn apptainer(&self, container: &Container) -> Result<Vec<String>, ScriptError> {
@@ -71,13 +82,11 @@ impl Body<'_> {
         let mut lines = vec![
             format!("--nodes={nodes} --ntasks={nodes} --ntasks-per-node=1"),
             format!("--export=ALL --mpi={mpi} --cpu-bind=cores"),
-            format!(
-                "--kill-on-bad-exit=0 --wait={WAIT_S} # those that are left tell why one ended"
-            ),
+            match self.shrinks_to() {
+                Some(_) => STAY.to_owned(),
+                None => WAIT.to_owned(),
+            },
         ];
-        if self.site.no_kill {
-            lines.push("--no-kill".into());
-        }
         if let Some(container) = &launching.container
             && container.runtime == ContainerRuntime::Pyxis
         {

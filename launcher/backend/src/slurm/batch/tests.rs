@@ -52,6 +52,7 @@ pub(super) fn launch() -> Launch {
             cpus_per_node: 48,
             ranks: 8,
         },
+        min_nodes: None,
         placement: Vec::new(),
         avoid: Vec::new(),
         time_limit_ms: Some(86_400_000),
@@ -123,7 +124,28 @@ fn a_demanding_site() {
     let mut launch = launch();
     launch.wish.account = Some("laifoms".into());
     launch.avoid = vec!["jwb0007".parse().expect("a name")];
+    launch.min_nodes = Some(1);
     insta::assert_snapshot!(script(&demanding(), &launch));
+}
+
+#[test]
+fn a_job_that_needs_all_its_nodes_dies_with_one_of_them() {
+    let site = Slurm {
+        no_kill: true,
+        ..site()
+    };
+    assert_eq!(
+        script(&site, &launch()),
+        script(&super::tests::site(), &launch())
+    );
+    for (least, may) in [(1, true), (2, false)] {
+        let mut launch = launch();
+        launch.min_nodes = Some(least);
+        let script = script(&site, &launch);
+        assert_eq!(script.contains("#SBATCH --no-kill"), may, "{script}");
+        assert_eq!(script.contains("--min-nodes 1"), may, "{script}");
+        assert_eq!(script.contains("--wait=0 --no-kill"), may, "{script}");
+    }
 }
 
 #[test]

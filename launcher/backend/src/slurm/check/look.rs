@@ -127,6 +127,7 @@ fn launch(site: &Slurm, limits: Limits, facts: &SiteFacts) -> Launch {
             cpus_per_node: cpus.unwrap_or(1).max(1),
             ranks: gpus.unwrap_or(0).max(1),
         },
+        min_nodes: None,
         placement: Vec::new(),
         avoid: Vec::new(),
         time_limit_ms: Some(own_ms.or(cap_ms).unwrap_or(TRIAL_MS)),

@@ -1,7 +1,7 @@
 //! What an agent tells the coordinator, from its first word to its last.
 //!
 //! Rules: what cannot be told is said here and costs no training; only flags that can never be right
-//! do. A follower's end is the leader's to tell, unless the follower failed by itself.
+//! do. A follower's end is the leader's to tell, unless the follower failed by itself and the job needs it.
 
 use std::path::{Path, PathBuf};
 
@@ -53,12 +53,38 @@ pub(super) fn reporter(
     Ok(Some(started))
 }
 
+/// Whose end is told.
+#[derive(Clone, Copy)]
+pub(super) struct Teller {
+    node: usize,
+    /// The others go on without it.
+    is_spare: bool,
+}
+
+impl Teller {
+    /// The node with this plan; without one it speaks for itself.
+    pub(super) fn of(plan: Option<&Plan>) -> Self {
+        let node = plan.map_or(0, |plan| plan.place.node);
+        let may_go = plan.is_some_and(|plan| plan.run.min_nodes < plan.run.nodes);
+        Self {
+            node,
+            is_spare: node > 0 && may_go,
+        }
+    }
+}
+
 /// Tells how it ended, in so far as that is this node's to tell.
-pub(super) fn end(mut reporter: Reporter, node: usize, outcome: &Outcome) {
+pub(super) fn end(mut reporter: Reporter, teller: Teller, outcome: &Outcome) {
+    let Teller { node, is_spare } = teller;
     let last_word = match outcome {
         Ok(exit) if node == 0 => Some(LastWord::of(*exit)),
         Ok(exit) => {
             reporter.remark(&format!("node {node} ends with exit code {}", exit.code()));
+            None
+        }
+        Err(error) if is_spare => {
+            let (code, told) = (error.exit.code(), error.last_word().error);
+            reporter.remark(&format!("node {node} ends with exit code {code}: {told}"));
             None
         }
         Err(error) => Some(error.last_word()),

@@ -42,6 +42,7 @@ pub(super) fn script(profile: &ClusterProfile, what: &What<'_>) -> Result<String
         job_toml: search.map_or(what.job_toml, |search| &search.job_toml),
         out: what.out,
         shape: shape(&resources, profile.limits)?,
+        min_nodes: resources.min_nodes.map(count).transpose()?,
         time_limit_ms: limits.into_iter().flatten().min().map(ms),
         work_ms: resources.time_s.map(ms),
         wish: &job.scheduling.wish,
@@ -78,9 +79,6 @@ fn complete(profile: &ClusterProfile, slurm: &Slurm, job: &Job) -> Result<(), Cl
 fn shape(resources: &Resources, limits: Limits) -> Result<Shape, CliError> {
     let ranks = resources.ranks();
     world::power_of_two(ranks).map_err(|error| CliError::usage(error.to_string()))?;
-    let count = |count: usize| {
-        u32::try_from(count).map_err(|_| CliError::usage(format!("{count} is too many")))
-    };
     let gpus_per_node = count(resources.gpus_per_node.unwrap_or(0))?;
     let cpus_per_node = match resources.cpus_per_node {
         Some(cpus) => count(cpus)?,
@@ -92,6 +90,10 @@ fn shape(resources: &Resources, limits: Limits) -> Result<Shape, CliError> {
         cpus_per_node: cpus_per_node.max(1),
         ranks: count(ranks)?,
     })
+}
+
+fn count(count: usize) -> Result<u32, CliError> {
+    u32::try_from(count).map_err(|_| CliError::usage(format!("{count} is too many")))
 }
 
 /// The cores that belong to so many of a node's GPUs; all of them where it takes no GPU.

@@ -1,4 +1,4 @@
-use schliff_wire::v1::{Beats, Joined, LineOfRank, Lines, News, Started};
+use schliff_wire::v1::{Beats, Joined, LineOfRank, Lines, News, Regrouped, Started};
 
 use super::*;
 
@@ -13,6 +13,7 @@ fn known() -> Known {
             ranks: 4,
         }),
         nodes: ["n1", "n2"].map(|name| name.parse().unwrap()).into(),
+        crew: None,
         is_newest: true,
         committed: 10,
         step: 12,
@@ -230,4 +231,36 @@ fn a_clock_far_ahead_is_not_believed() {
     ahead.news[0].at_ms = i64::MAX;
     let heard = heard(ahead, &known(), NOW).unwrap();
     assert_eq!(heard.points[0].at_ms, 1_000_000);
+}
+
+#[test]
+fn after_a_regrouping_ranks_are_on_other_nodes() {
+    let regrouped = |nodes: &[u32], gone: &[u32]| {
+        Body::Regrouped(Regrouped {
+            nodes: nodes.into(),
+            gone: gone.into(),
+        })
+    };
+    let told = vec![beat(3, 12), regrouped(&[1], &[0]), beat(1, 12)];
+    let heard = super::heard(request(6, told), &known(), NOW).unwrap();
+    let ranks: Vec<_> = heard
+        .ranks
+        .iter()
+        .map(|it| (it.rank, it.node.as_str()))
+        .collect();
+    assert_eq!((ranks, heard.is_regrouped), (vec![(1, "n2")], true));
+    let crew = Crew {
+        nodes: vec![1],
+        gone: vec![0],
+    };
+    assert!(heard.news.contains(&input::News::Regrouped(crew)));
+    for (nodes, gone) in [
+        (&[][..], &[0][..]),
+        (&[0, 0], &[]),
+        (&[0], &[2]),
+        (&[1], &[1]),
+    ] {
+        let refused = super::heard(request(6, vec![regrouped(nodes, gone)]), &known(), NOW);
+        assert!(refused.is_err(), "{nodes:?} {gone:?}");
+    }
 }

@@ -19,6 +19,7 @@ fn search(chain: Chain) -> Stage {
         job_toml: "name = \"desk\"\n",
         out: "runs/it's",
         shape: launch.shape,
+        min_nodes: None,
         time_limit_ms: launch.time_limit_ms,
         work_ms: None,
         wish: &launch.wish,
