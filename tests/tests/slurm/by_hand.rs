@@ -39,8 +39,12 @@ impl ByHand {
         let script = serving.desk.file(&format!("{out}.sh"), &exported.stdout);
         let folder = format!("--chdir={}", serving.desk.path("").display());
         let script = script.display().to_string();
+        // Jobs of one name wait for each other, whichever test's they are.
+        let name = serving.desk.path("");
+        let name = name.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("--job-name=by-hand-{name}-{out}");
         let words = [
-            &["sbatch", "--parsable", &folder],
+            &["sbatch", "--parsable", &folder, &name],
             options,
             &[script.as_str()],
         ];

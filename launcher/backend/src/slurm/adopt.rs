@@ -24,7 +24,7 @@ use super::submit::{nonce, text_file};
 use crate::error::BackendError;
 use crate::foundling::{FindError, Foundling};
 use crate::launch::Launch;
-use standing::{Standing, rival, standing};
+use standing::{Standing, rivals, standing};
 
 impl Desk {
     /// Looks at a job that was submitted by hand.
@@ -192,13 +192,21 @@ impl Desk {
     async fn no_rival(&self, doing: &str, found: &Found) -> Result<(), FindError> {
         let jobs = self.reach.slurm.queue(&found.job.name).await;
         let jobs = jobs.map_err(|error| fault::of_question(doing, error))?;
-        match rival(&found.job, &jobs, now()) {
-            None => Ok(()),
-            Some(other) => Err(FindError::Rival {
-                id: AllocationId(found.job.id.to_string()),
-                other: AllocationId(other.to_string()),
-            }),
+        let own = standing::out(&found.job).map(|out| place(found, out).out);
+        for other in rivals(&found.job, &jobs, now()) {
+            // Elsewhere, the same words are another folder.
+            let beside = self.reach.slurm.find(other).await;
+            let beside = beside.map_err(|error| fault::of_question(doing, error))?;
+            let beside = beside.as_ref();
+            let theirs = beside.and_then(|it| Some(place(it, standing::out(&it.job)?).out));
+            if theirs.is_some() && theirs == own {
+                return Err(FindError::Rival {
+                    id: AllocationId(found.job.id.to_string()),
+                    other: AllocationId(other.to_string()),
+                });
+            }
         }
+        Ok(())
     }
 
     /// The job file in its batch script, where Slurm gives that.

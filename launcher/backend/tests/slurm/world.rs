@@ -18,9 +18,10 @@ use schliff_spec::cluster::{self, Chain, Transport};
 use schliff_spec::id::SubmitKey;
 
 /// An agent with one rank: waits at a door for a word, which is its exit code; 75 when it is asked
-/// to end. Arguments: the world's folder, the key, `--exit-file` and that file.
+/// to end. Arguments: the world's folder, the key, what the script adds, and last the file of the exit code.
 const AGENT: &str = r#"
-world=$1 key=$2 exit_file=$4
+world=$1 key=$2
+for exit_file; do :; done
 finish() { echo "$1" >"$exit_file.part" && mv "$exit_file.part" "$exit_file"; exit "$1"; }
 [ -p "$world/$key.door" ] || mkfifo "$world/$key.door"
 cat "$world/$key.door" >"$world/$key.word" & rank=$!

@@ -173,17 +173,17 @@ Examples:
   schliff export job.toml --cluster alex > job.sh && sbatch job.sh
 
 The script needs nothing but schliff and schliff-trainer; what it is given goes to 'schliff run'. Run
-again, it goes on from its newest checkpoint. One for a cluster is given to sbatch; that of a search is
-an array, a task for each trial.";
+again, it goes on from its newest checkpoint. One for a cluster is given to sbatch; that of a search
+is an array, a task for each trial.";
 
 pub(super) const ADOPT_EXAMPLES: &str = "\
 Examples:
   schliff export job.toml --cluster alex > job.sh && sbatch job.sh
   schliff adopt 1234567 --cluster alex
 
-The job may run or wait. Its number here goes to standard output; from then on it is like one that was
-submitted: its history is fetched, 'schliff cancel' stops it, and where it is not finished when its
-time is over, the coordinator submits what follows.";
+The job may run or wait. Its number here goes to standard output; from then on it is like one that
+was submitted: its history is fetched, 'schliff cancel' stops it, and where it is not finished when
+its time is over, the coordinator submits what follows.";
 
 pub(super) const CLUSTERS_EXAMPLES: &str = "\
 Examples:

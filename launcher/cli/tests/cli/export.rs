@@ -128,7 +128,9 @@ fn a_cluster_that_is_this_machine_or_nowhere_has_no_script_for_sbatch() {
 
 /// A search of two trainings, and a profile of a cluster.
 fn search(sweep: &str) -> JobFolder {
-    let folder = JobFolder::with(&format!("[sweep]\nmax_parallel = 1\n{sweep}"));
+    let folder = JobFolder::with(&format!(
+        "eval = \"train.jsonl\"\n[sweep]\nmax_parallel = 1\n{sweep}"
+    ));
     let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/clusters");
     let text = std::fs::read_to_string(format!("{profiles}/alex.toml")).expect("a profile");
     let text = text.replace(['<', '>'], "");
@@ -144,7 +146,7 @@ fn a_search_for_a_cluster_is_an_array() {
     let text = &script.stdout;
     assert!(text.contains("\n#SBATCH --array=1-2%1\n"), "{text}");
     assert!(
-        text.contains("\n    2) own=(--set=training.lr=0.001) ;;\n"),
+        text.contains("\n    2) own=(--set=training.lr=1e-3) ;;\n"),
         "{text}"
     );
     assert!(

@@ -73,13 +73,13 @@ fn of_coordinator<'a>(
     }
 }
 
-/// A job of the same script that runs, while it runs or waits, too.
-pub(super) fn rival(job: &Job, all: &[Job], now: UnixSeconds) -> Option<JobId> {
+/// Jobs of the same script that run, while it runs or waits, too, as far as a list tells.
+pub(super) fn rivals(job: &Job, all: &[Job], now: UnixSeconds) -> Vec<JobId> {
     let same =
         |other: &&Job| other.id != job.id && other.name == job.name && other.comment == job.comment;
-    let mut rivals = all.iter().filter(same);
-    let rival = rivals.find(|other| life(other, now) == Life::Runs);
-    rival.map(|other| other.id)
+    let rivals = all.iter().filter(same);
+    let rivals = rivals.filter(|other| life(other, now) == Life::Runs);
+    rivals.map(|other| other.id).collect()
 }
 
 /// A path as seen from a folder, without `.` and `..`.
@@ -187,9 +187,9 @@ mod tests {
             of(9, by_hand, BaseState::Completed),
             of(10, "schliff by-hand elsewhere", BaseState::Running),
         ];
-        assert_eq!(rival(&own, &harmless, NOW), None);
+        assert_eq!(rivals(&own, &harmless, NOW), []);
         let runs = [own.clone(), of(6, by_hand, BaseState::Running)];
-        assert_eq!(rival(&own, &runs, NOW), Some(JobId(6)));
+        assert_eq!(rivals(&own, &runs, NOW), [JobId(6)]);
     }
 
     #[test]

@@ -151,10 +151,10 @@ impl Backend for Relayed {
             doing: format!("submit {} to {}", launch.key, self.cluster()),
             source: why.into(),
         };
-        self.supply
-            .ready(launch, committed)
-            .await
-            .map_err(transient)?;
+        if self.reports() == Reports::Spool {
+            let ready = self.supply.ready(launch, committed).await;
+            ready.map_err(transient)?;
+        }
         self.inner.prepare(launch, committed).await
     }
 

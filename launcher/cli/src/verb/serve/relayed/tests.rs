@@ -3,7 +3,12 @@ use schliff_scheduler::allocation::{Allocation, AllocationEnd};
 use super::*;
 
 /// A cluster that lists what it is told to.
-struct Listed(Mutex<Vec<Allocation>>, Mutex<Vec<SubmitKey>>, ClusterName);
+struct Listed(
+    Mutex<Vec<Allocation>>,
+    Mutex<Vec<SubmitKey>>,
+    ClusterName,
+    Reports,
+);
 
 #[tonic::async_trait]
 impl Backend for Listed {
@@ -15,6 +20,9 @@ impl Backend for Listed {
     }
     fn kind(&self) -> &'static str {
         "listed"
+    }
+    fn reports(&self) -> Reports {
+        self.3
     }
     async fn submit(&self, _: &Launch) -> Result<AllocationId, BackendError> {
         Ok(AllocationId("1".into()))
@@ -96,16 +104,22 @@ fn launch(checkpoints: &str) -> Launch {
 #[tokio::test]
 async fn nothing_is_submitted_before_what_it_goes_on_from_is_there() {
     let folder = tempfile::tempdir().unwrap();
-    let cluster = "c".parse().unwrap();
-    let inner = Listed(Mutex::default(), Mutex::default(), cluster);
-    let (relay, _asked) = drains();
-    let relayed = Relayed::new(Arc::new(inner), relay, supply(folder.path()));
+    let relayed = |reports| {
+        let cluster = "c".parse().unwrap();
+        let inner = Listed(Mutex::default(), Mutex::default(), cluster, reports);
+        let (relay, _asked) = drains();
+        Relayed::new(Arc::new(inner), relay, supply(folder.path()))
+    };
+    let far = launch("ftp://x/y");
+    let direct = relayed(Reports::Direct).prepare(&far, Some(Step(7))).await;
+    assert!(direct.is_ok(), "nodes fetch it themselves: {direct:?}");
+    let relayed = relayed(Reports::Spool);
     // Nodes see folders by themselves.
     for uri in ["/p/runs/a", "file:///p/runs/a"] {
         let ready = relayed.prepare(&launch(uri), Some(Step(7))).await;
         assert!(ready.is_ok(), "{uri}: {ready:?}");
     }
-    let refused = relayed.prepare(&launch("ftp://x/y"), Some(Step(7))).await;
+    let refused = relayed.prepare(&far, Some(Step(7))).await;
     let Err(error @ BackendError::Transient { .. }) = refused else {
         panic!("{refused:?}");
     };
@@ -132,7 +146,12 @@ async fn an_end_is_told_once_the_last_words_are_shipped_or_cannot_be() {
         allocation("schliff-2-1", ended()),
     ];
     let cluster = "c".parse().unwrap();
-    let inner = Arc::new(Listed(Mutex::new(allocations), Mutex::default(), cluster));
+    let inner = Arc::new(Listed(
+        Mutex::new(allocations),
+        Mutex::default(),
+        cluster,
+        Reports::Spool,
+    ));
     let (relay, mut asked) = drains();
     let folder = tempfile::tempdir().unwrap();
     let supply = supply(folder.path());
