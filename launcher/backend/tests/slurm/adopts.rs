@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use schliff_backend::conformance::World;
@@ -82,6 +83,60 @@ async fn listed(
     panic!("{key} does not become as wished: {last:?}");
 }
 
+/// Waits until the program runs, or nearly so.
+async fn begun(ready: &Path) {
+    for _ in 0..600 {
+        if ready.exists() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// It is found as what it is, and nobody's yet.
+async fn is_found(backend: &dyn Backend, id: &AllocationId, out: &Path) {
+    let found = backend.find(id).await.expect("it can be adopted");
+    assert_eq!((found.document.as_str(), found.nodes), (JOB, 1));
+    assert_eq!(found.out, out.display().to_string());
+    assert_eq!(found.time_limit_ms, Some(600_000));
+    let listing = backend.observe().await.expect("a listing");
+    assert!(listing.allocations.is_empty(), "it is nobody's yet");
+}
+
+/// Whoever asks is told whose it is, and cannot have it.
+async fn is_ours(backend: &dyn Backend, key: SubmitKey, other: &SlurmWorld, id: &AllocationId) {
+    let known = backend.find(id).await;
+    assert!(
+        matches!(&known, Err(FindError::Known { key: own, .. }) if *own == key),
+        "{known:?}"
+    );
+    let theirs = other.backend().find(id).await;
+    assert!(
+        matches!(theirs, Err(FindError::OfCoordinator { .. })),
+        "{theirs:?}"
+    );
+    let launch = other.launch(self::key(other));
+    let refused = other.backend().adopt(&launch, id).await;
+    assert!(
+        matches!(refused, Err(BackendError::Rejected { .. })),
+        "{refused:?}"
+    );
+}
+
+/// It ends as it is asked to; what is the user's stays.
+async fn ends_gently(backend: &dyn Backend, key: SubmitKey, out: &Path) {
+    backend.stop(key, StopHow::Gently).await.expect("asked");
+    let ended = |it: &AllocationStatus| matches!(it, AllocationStatus::Ended { .. });
+    let end = listed(backend, key, ended).await;
+    let end_of = AllocationStatus::Ended {
+        end: AllocationEnd::Exited { code: 75 },
+    };
+    assert_eq!(end, end_of);
+    backend.forget(key).await.expect("forgotten");
+    assert!(out.join("starts").exists() && out.join("adopted").exists());
+    assert!(!out.join("stop").exists());
+}
+
 async fn is_adopted(way: Way, options: &[&str]) {
     let Some(cluster) = cluster() else { return };
     let world = SlurmWorld::new(&cluster, way);
@@ -90,61 +145,24 @@ async fn is_adopted(way: Way, options: &[&str]) {
     let waits = options.contains(&"--hold");
     let out = world.folder().join("runs/it's a");
     let ready = out.join("exit.ready");
-    for _ in 0..600 {
-        if waits || ready.exists() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    if !waits {
+        begun(&ready).await;
     }
-    let found = backend.find(&id).await.expect("it can be adopted");
-    assert_eq!((found.document.as_str(), found.nodes), (JOB, 1));
-    assert_eq!(found.out, out.display().to_string());
-    assert_eq!(found.time_limit_ms, Some(600_000));
-    let listing = backend.observe().await.expect("a listing");
-    assert!(listing.allocations.is_empty(), "it is nobody's yet");
+    is_found(&backend, &id, &out).await;
     let launch = world.launch(key);
     for _ in 0..2 {
         let adopted = backend.adopt(&launch, &id).await;
         assert_eq!(adopted.expect("ours"), id);
     }
-    let known = backend.find(&id).await;
-    assert!(
-        matches!(&known, Err(FindError::Known { key: own, .. }) if *own == key),
-        "{known:?}"
-    );
-    let other = SlurmWorld::new(&cluster, way);
-    let theirs = other.backend().find(&id).await;
-    assert!(
-        matches!(theirs, Err(FindError::OfCoordinator { .. })),
-        "{theirs:?}"
-    );
-    let refused = other.backend().adopt(&other.launch(key), &id).await;
-    assert!(
-        matches!(refused, Err(BackendError::Rejected { .. })),
-        "{refused:?}"
-    );
+    is_ours(&backend, key, &SlurmWorld::new(&cluster, way), &id).await;
     if waits {
         let pending = |it: &AllocationStatus| matches!(it, AllocationStatus::Pending { .. });
         listed(&backend, key, pending).await;
         slurm(&["scontrol", "release", &id.0]).expect("released");
     }
     listed(&backend, key, |it| *it == AllocationStatus::Running).await;
-    for _ in 0..600 {
-        if ready.exists() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    backend.stop(key, StopHow::Gently).await.expect("asked");
-    let ended = |it: &AllocationStatus| matches!(it, AllocationStatus::Ended { .. });
-    let end = listed(&backend, key, ended).await;
-    let end_of = AllocationStatus::Ended {
-        end: AllocationEnd::Exited { code: 75 },
-    };
-    assert_eq!(end, end_of);
-    backend.forget(key).await.expect("forgotten");
-    assert!(out.join("starts").exists() && out.join("adopted").exists());
-    assert!(!out.join("stop").exists());
+    begun(&ready).await;
+    ends_gently(&backend, key, &out).await;
     let over = backend.find(&id).await;
     assert!(matches!(over, Err(FindError::Known { .. })), "{over:?}");
 }
