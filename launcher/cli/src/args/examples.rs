@@ -172,9 +172,9 @@ Examples:
   schliff export 42 | ssh other-machine sh
   schliff export job.toml --cluster alex > job.sh && sbatch job.sh
 
-The script needs nothing but schliff and schliff-trainer; what it is given goes to 'schliff run'. Run
-again, it goes on from its newest checkpoint. One for a cluster is given to sbatch; that of a search
-is an array, a task for each trial.";
+The script needs nothing but schliff and schliff-trainer; what it is given goes to 'schliff run'.
+Run again, it goes on from its newest checkpoint. One for a cluster is given to sbatch; that of a
+search is an array, a task for each trial.";
 
 pub(super) const ADOPT_EXAMPLES: &str = "\
 Examples:
