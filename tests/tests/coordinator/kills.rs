@@ -8,6 +8,8 @@ use schliff_tests::serving::Serving;
 use serde_json::Value;
 
 const STEPS: usize = 400;
+/// Enough to be still at work when it hears that it is cancelled.
+const MANY_STEPS: usize = 2_000;
 
 /// A job under a coordinator, and the bytes that an undisturbed run gives.
 struct Scene {
@@ -116,7 +118,7 @@ fn a_killed_rank_is_started_again_within_the_attempt() {
 
 #[test]
 fn a_cancelled_job_keeps_a_checkpoint_and_a_retry_goes_on_from_it() {
-    let mut scene = Scene::begin(STEPS);
+    let mut scene = Scene::begin(MANY_STEPS);
     scene.wait_for_checkpoint();
     let job = scene.job.to_string();
     let ended = scene.serving.schliff(&["cancel", &job, "--why", "a look"]);
