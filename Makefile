@@ -103,6 +103,7 @@ check: rust-tools ## Check format, lints, licences, layers and house rules
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check licenses bans sources; \
 	 else echo "cargo-deny is not installed: licences are not checked"; fi
 	$(CARGO) test --release --locked -p schliff-tests --test layers --test tidy
+	@for patch in scheduler/sim/mutations/*.patch; do git apply --check "$$patch" || exit 1; done
 
 # 300 worlds in which whatever can go wrong does; a seed that finds something is printed.
 sim: rust-tools ## Simulate the scheduler with 300 seeds of faults
