@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::site::{Dev, Site, Way, dev, slurm, state_of};
 
 /// Enough to be adopted in the middle of them.
-const STEPS: u64 = 400;
+const STEPS: u64 = 1_500;
 /// So many have been made before it is adopted.
 const FIRST: usize = 20;
 

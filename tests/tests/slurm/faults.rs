@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::site::{Site, Way, dev, slurm};
 
 /// Enough steps to be disturbed in the middle of them.
-const STEPS: usize = 400;
+const STEPS: usize = 1_500;
 
 /// A coordinator whose job has made a few steps, and the bytes of an undisturbed run.
 fn at_work(more: &str) -> Option<(Site, u64, Vec<u8>)> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::site::{Dev, Site, Way};
 
 /// Enough to be disturbed several times in the middle of them.
-const STEPS: usize = 600;
+const STEPS: usize = 1_500;
 /// So many have been made before anything is disturbed.
 const FIRST: u64 = 20;
 
