@@ -214,7 +214,7 @@ fn over_status(
     let end = match end::decisive(&history) {
         // The database may not have heard of an end that was long ago.
         Some(job) if job.state.base.is_end() => return Some(end::of_job(job, facts, known.now)),
-        _ => AllocationEnd::Killed { signal: None },
+        _ => end::unremembered(facts),
     };
     Some(AllocationStatus::Ended { end })
 }

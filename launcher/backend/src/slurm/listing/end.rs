@@ -72,6 +72,14 @@ pub(super) fn of_job(job: &Job, facts: &Facts, now: UnixSeconds) -> AllocationSt
     AllocationStatus::Ended { end }
 }
 
+/// The end of what Slurm knows nothing of any more: the agent's word, if it left one.
+pub(super) fn unremembered(facts: &Facts) -> AllocationEnd {
+    match facts.exit {
+        Some(code) => AllocationEnd::Exited { code },
+        None => AllocationEnd::Killed { signal: None },
+    }
+}
+
 /// With one node there is no doubt about which was lost; Slurm does not tell.
 fn only(nodes: Vec<NodeName>) -> Vec<NodeName> {
     match nodes.len() {

@@ -191,6 +191,11 @@ fn what_was_asked_to_end_gently_and_has_not_begun_has_more_to_do() {
 fn what_nobody_remembers_is_over_and_what_was_forgotten_is_not_listed() {
     let killed = AllocationEnd::Killed { signal: None };
     assert_eq!(end(&[], facts()), killed);
+    let said = Facts {
+        exit: Some(75),
+        ..facts()
+    };
+    assert_eq!(end(&[], said), exited(75), "the agent's own word");
     let history = [job(7, BaseState::Timeout)];
     let all = listed(&[], Some(facts()), &history);
     let timed_out = AllocationEnd::TimedOut;
