@@ -20,7 +20,7 @@ use crate::scene::{Plain, Scene, plain, trained, why};
 use crate::site::{Dev, Way, dev, order, slurm};
 
 /// Slurm must notice the loss, and start the job again, before the run that is cut off comes to its end.
-const WORK: Duration = Duration::from_secs(100);
+const WORK: Duration = Duration::from_secs(60);
 /// Steps of the run that tells how fast this machine is.
 const TRIAL: usize = 200;
 /// The job needs so long at most, beside much else.
