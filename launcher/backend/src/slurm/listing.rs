@@ -12,7 +12,7 @@ mod end;
 
 use std::collections::BTreeMap;
 
-use schliff_scheduler::allocation::{Allocation, AllocationEnd, AllocationId, AllocationStatus};
+use schliff_scheduler::allocation::{Allocation, AllocationId, AllocationStatus};
 use schliff_scheduler::time::Timestamp;
 use schliff_slurm::job::{Job, JobId};
 use schliff_slurm::state::{BaseState, StateFlag};

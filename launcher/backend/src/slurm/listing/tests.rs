@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use schliff_scheduler::allocation::StopHow;
+use schliff_scheduler::allocation::{AllocationEnd, StopHow};
 use schliff_slurm::job::{Exit, JobId};
 use schliff_slurm::state::JobState;
 
